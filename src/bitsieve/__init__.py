@@ -1,0 +1,37 @@
+"""bitsieve: search text by meaning on a CPU through 16-byte codes, and know what recall you get.
+
+The names below are the whole public interface; each is imported when it is first used, so that
+`bitsieve --help` does not wait for NumPy.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .codec import ITQ, PivotFilter
+    from .encoder import Encoder
+    from .errors import BitsieveError
+    from .search import Cascade, hamming_distances
+
+__all__ = ["ITQ", "BitsieveError", "Cascade", "Encoder", "PivotFilter", "__version__", "hamming_distances"]
+
+_HOME = {
+    "Encoder": "encoder",
+    "ITQ": "codec",
+    "PivotFilter": "codec",
+    "Cascade": "search",
+    "hamming_distances": "search",
+    "BitsieveError": "errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'bitsieve' has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,5 @@
+"""`python -m bitsieve` is `bitsieve`."""
+
+from .cli import main
+
+main()

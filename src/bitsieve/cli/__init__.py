@@ -1,0 +1,52 @@
+"""The command line: parse, call, print. Heavy imports happen inside the command that needs them."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from .. import __version__
+from ..errors import BitsieveError
+from . import cache, experiments, models
+
+app = typer.Typer(
+    name="bitsieve",
+    help="Search text by meaning on a CPU through 16-byte codes, and know what recall you get.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(experiments.demo)
+app.command()(experiments.experiment)
+app.command()(experiments.compare)
+app.command()(experiments.corpora)
+app.add_typer(models.app, name="models")
+app.add_typer(cache.app, name="cache")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"bitsieve {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run a command; an error of ours is one message and exit code 1, Ctrl-C is exit code 130."""
+    try:
+        app()
+    except BitsieveError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.echo("stopped: what was embedded is kept, the same command goes on from there", err=True)
+        sys.exit(130)

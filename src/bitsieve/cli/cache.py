@@ -1,0 +1,72 @@
+"""`bitsieve cache`: what is kept on disk, and how to be rid of it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="Show what is kept on disk; `bitsieve cache clear` removes it.", invoke_without_command=True
+)
+
+PARTS = {"models": "model files", "hub": "model files from the hub", "corpora": "corpora"}
+
+
+@app.callback()
+def show(context: typer.Context) -> None:
+    """Show what is kept on disk: vectors, models, corpora."""
+    if context.invoked_subcommand:
+        return
+    from rich.table import Table
+
+    from ..downloads import cache_dir
+    from ..encoder.cache import VectorCache, max_bytes
+    from .console import make_console, told
+
+    with told():
+        folder = cache_dir()
+        cache = VectorCache(folder)
+        table = Table("what", "of", "how many", "size", title=f"cache in {folder}", title_justify="left")
+        for model in cache.contents():
+            table.add_row(
+                "vectors", f"{model.name} {model.digest[:8]}", f"{model.n_vectors:,}", _size(model.size_bytes)
+            )
+        cache.close()
+        for part, label in PARTS.items():
+            for entry in sorted((folder / part).glob("*")):
+                if entry.is_dir():
+                    table.add_row(label, entry.name, "", _size(_bytes(entry)))
+        console = make_console()
+        console.print(table if table.row_count else f"cache in {folder}: empty")
+        console.print(
+            f"vectors are bounded to {_size(max_bytes())} (BITSIEVE_CACHE_MAX_BYTES), oldest first out"
+        )
+
+
+@app.command()
+def clear(
+    everything: Annotated[
+        bool, typer.Option("--all", help="Model files and corpora too, not only vectors.")
+    ] = False,
+) -> None:
+    """Remove the cached vectors (with --all: also fetched models and corpora)."""
+    import shutil
+
+    from ..downloads import cache_dir
+    from ..encoder.cache import VectorCache
+
+    folder = cache_dir()
+    before = _bytes(folder)
+    VectorCache(folder).clear()
+    if everything:
+        for part in PARTS:
+            shutil.rmtree(folder / part, ignore_errors=True)
+    typer.echo(f"removed {_size(before - _bytes(folder))} from {folder}")
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 1e6:,.1f} MB"

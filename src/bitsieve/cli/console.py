@@ -1,0 +1,118 @@
+"""What commands share to talk: the console, progress, log lines and warnings."""
+
+import logging
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+LINE_SECONDS = 10.0
+"""How often a line of progress is printed where there is no terminal to draw a bar on."""
+
+PLAIN_WIDTH = 120
+
+
+def make_console() -> "Console":
+    """The console for results: as wide as the terminal, or 120 characters in a file or pipe."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False, soft_wrap=False)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Print the library's log lines and warnings to stderr while a command runs, one plain line each."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    log = logging.getLogger("bitsieve")
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+
+    def show(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+        if category.__module__.startswith("bitsieve") or category is UserWarning:
+            print(f"note: {message}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = show
+        try:
+            yield
+        finally:
+            log.removeHandler(handler)
+
+
+@contextmanager
+def encode_progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar with texts/s and time left on a terminal, a plain line now and then elsewhere."""
+    if not sys.stderr.isatty():
+        yield _Lines(label)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bar:
+        task = bar.add_task(label, total=None, speed="")
+        speed = _Speed()
+
+        def step(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, speed=f"{speed.of(done):.0f} texts/s")
+
+        yield step
+
+
+class _Speed:
+    """Texts a second since the first that were embedded: the cached ones come at once, in the first call."""
+
+    def __init__(self) -> None:
+        self._first: tuple[int, float] | None = None
+
+    def of(self, done: int) -> float:
+        now = time.monotonic()
+        if self._first is None:
+            self._first = done, now
+        n, since = self._first
+        return (done - n) / (now - since) if now > since else 0.0
+
+
+class _Lines:
+    def __init__(self, label: str) -> None:
+        self._label, self._speed, self._last = label, _Speed(), time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        rate, now = self._speed.of(done), time.monotonic()
+        if done < total and now - self._last < LINE_SECONDS:
+            return
+        self._last = now
+        left = f", {(total - done) / rate:.0f} s left" if rate and done < total else ""
+        speed = f", {rate:.1f} texts/s" if rate else ""
+        print(f"{self._label}: {done:,} of {total:,}{speed}{left}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """A spinner with the seconds gone on a terminal; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    with Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(),
+        console=Console(stderr=True), transient=True,
+    ) as spinner:  # fmt: skip
+        spinner.add_task(what, total=None)
+        yield

@@ -1,0 +1,227 @@
+"""`bitsieve demo`, `experiment`, `compare` and `corpora`: measure codes on a corpus."""
+
+import shlex
+import sys
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ..encoder import Encoder
+    from ..evaluation.corpora import Corpus
+    from ..evaluation.experiment import Experiment, Setup
+
+DEMO_MODEL = "BAAI/bge-small-en-v1.5"
+FALLBACK_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+QUICK_TEXTS = 1000
+DEMO_QUERIES = (
+    "a fairy tale about a girl and a glass slipper",
+    "instruments that are played with a bow",
+    "how medieval cathedrals were built",
+    "small fish preserved in salt",
+    "a disease of the brain that grows inside the skull",
+)
+
+
+class Protocol(str, Enum):
+    """Who is asked: corpus texts, as in the notebook, or texts that codec and corpus never saw."""
+
+    notebook = "notebook"
+    held_out = "held-out"
+
+
+CorpusArgument = Annotated[
+    str, typer.Argument(help="A name (`bitsieve corpora`) or a path.", show_default=False)
+]
+Bits = Annotated[int, typer.Option("--n-bits", help="Bits a code, a multiple of 8.")]
+Pivots = Annotated[int, typer.Option("--n-pivots", help="Pivots of the distance filter.")]
+ProtocolOption = Annotated[
+    Protocol, typer.Option(help="notebook: in-sample queries, to the letter. held-out: unseen.")
+]
+Seed = Annotated[int, typer.Option(help="Of every random draw.")]
+Out = Annotated[Path | None, typer.Option(help="Folder for the report and the arrays.", show_default=False)]
+Text = Annotated[str, typer.Option("--text", help="Column that holds the text (own files).")]
+Id = Annotated[
+    str | None, typer.Option("--id", help="Column that holds the id (own files).", show_default=False)
+]
+Limit = Annotated[int | None, typer.Option(help="At most so many texts.", show_default=False)]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave broken lines out and count them.")]
+ModelDir = Annotated[
+    Path | None, typer.Option(help="A folder that holds model folders (default: BITSIEVE_MODEL_DIR).")
+]
+Threads = Annotated[int | None, typer.Option(help="Of the CPU (default: all).", show_default=False)]
+
+
+def demo(
+    quick: Annotated[bool, typer.Option("--quick", help="1,000 texts, in under a minute.")] = False,
+    out: Out = None,
+    threads: Threads = None,
+) -> None:
+    """Run experiment 67 on 10,000 Wikipedia texts, write the report, and try five searches."""
+    from ..errors import ModelError
+    from ..evaluation.corpora import load_corpus
+    from ..evaluation.experiment import Setup
+    from .console import make_console, told
+    from .tables import print_experiment, print_search
+
+    console = make_console()
+    with told():
+        corpus = load_corpus("wikipedia-en", limit=QUICK_TEXTS if quick else None)
+        try:
+            encoder = _encoder(DEMO_MODEL, threads=threads)
+        except ModelError as error:
+            console.print(f"{DEMO_MODEL} cannot be had, so the demo runs {FALLBACK_MODEL}. {error}")
+            encoder = _encoder(FALLBACK_MODEL, threads=threads)
+        folder = out or Path("demo")
+        experiment = _run(corpus, encoder, Setup(), folder)
+        print_experiment(console, experiment.report)
+        print_search(console, experiment, encoder, DEMO_QUERIES)
+        _write(experiment, encoder, folder)
+
+
+def experiment(
+    corpus: CorpusArgument,
+    model: Annotated[str, typer.Option(help="A model's name, or the path of a model folder.")] = DEMO_MODEL,
+    n_bits: Bits = 128,
+    n_pivots: Pivots = 8,
+    protocol: ProtocolOption = Protocol.notebook,
+    seed: Seed = 42,
+    out: Out = None,
+    text: Text = "text",
+    id_: Id = None,
+    limit: Limit = None,
+    skip_bad: SkipBad = False,
+    model_dir: ModelDir = None,
+    threads: Threads = None,
+) -> None:
+    """Measure what codes and pivots find of a corpus's true neighbours, with one model."""
+    from ..evaluation.artifacts import short_name
+    from ..evaluation.corpora import load_corpus
+    from ..evaluation.experiment import Setup
+    from .console import make_console, told
+    from .tables import print_experiment
+
+    with told():
+        setup = Setup(protocol.value, n_bits=n_bits, n_pivots=n_pivots, seed=seed)
+        texts = load_corpus(corpus, text_field=text, id_field=id_, limit=limit, skip_bad=skip_bad)
+        encoder = _encoder(model, model_dir=model_dir, threads=threads)
+        folder = out or Path(f"experiment-{short_name(texts.name)}-{short_name(encoder.model.name)}")
+        result = _run(texts, encoder, setup, folder)
+        print_experiment(make_console(), result.report)
+        _write(result, encoder, folder)
+
+
+def compare(
+    corpus: CorpusArgument,
+    models: Annotated[
+        str, typer.Option(help="Names or paths, separated by commas.")
+    ] = f"{DEMO_MODEL},{FALLBACK_MODEL}",
+    n_bits: Bits = 128,
+    n_pivots: Pivots = 8,
+    protocol: ProtocolOption = Protocol.notebook,
+    seed: Seed = 42,
+    out: Out = None,
+    text: Text = "text",
+    id_: Id = None,
+    limit: Limit = None,
+    skip_bad: SkipBad = False,
+    model_dir: ModelDir = None,
+    threads: Threads = None,
+) -> None:
+    """Run the experiment with several models side by side, and say which is for what."""
+    import json
+
+    from ..errors import InputError
+    from ..evaluation.artifacts import short_name
+    from ..evaluation.comparison import compare as compare_models
+    from ..evaluation.corpora import load_corpus
+    from ..evaluation.experiment import Setup
+    from ..evaluation.report import write_comparison
+    from .console import make_console, told
+    from .tables import print_comparison, print_experiment
+
+    names = [name.strip() for name in models.split(",") if name.strip()]
+    if len(names) < 2 or len({name.lower() for name in names}) < len(names):
+        raise InputError(f"--models needs two different models or more, separated by commas, got {models!r}")
+    with told():
+        setup = Setup(protocol.value, n_bits=n_bits, n_pivots=n_pivots, seed=seed)
+        texts = load_corpus(corpus, text_field=text, id_field=id_, limit=limit, skip_bad=skip_bad)
+        encoders = [_encoder(name, model_dir=model_dir, threads=threads) for name in names]
+        folder = out or Path(f"experiment-{short_name(texts.name)}-compared")
+        console, results = make_console(), []
+        for encoder in encoders:
+            own = folder / short_name(encoder.model.name)
+            results.append(_run(texts, encoder, setup, own))
+            print_experiment(console, results[-1].report)
+            _write(results[-1], encoder, own)
+        reports = [result.report for result in results]
+        comparison = compare_models(reports, encoders, texts, command=_command())
+        print_comparison(console, comparison)
+        path = folder / "comparison.json"
+        path.write_text(json.dumps(comparison.to_dict(), indent=1) + "\n", encoding="utf-8")
+        _say(path)
+        _html(lambda path: write_comparison(comparison.to_dict(), path), folder / "comparison.html")
+
+
+def corpora() -> None:
+    """List the corpora known by name."""
+    from ..evaluation.corpora import list_corpora
+
+    for name, what in list_corpora().items():
+        typer.echo(f"{name}\n    {what}")
+    typer.echo("a path\n    JSON Lines, CSV, TSV, Parquet, or a folder of .txt and .md files")
+
+
+def _encoder(model: str, *, model_dir: Path | None = None, threads: int | None = None) -> "Encoder":
+    from ..encoder import Encoder
+    from .console import waiting
+
+    with waiting(f"loading {model}"):
+        return Encoder(model, model_dir=model_dir, threads=threads)
+
+
+def _run(corpus: "Corpus", encoder: "Encoder", setup: "Setup", folder: Path) -> "Experiment":
+    from ..evaluation.experiment import check_size, run_experiment
+    from .console import encode_progress
+
+    check_size(setup, len(corpus), encoder.model.dimension)
+    folder.mkdir(parents=True, exist_ok=True)
+    with encode_progress(f"embedding with {encoder.model.name}") as progress:
+        vectors = encoder.encode_passages(corpus.texts, progress=progress)
+    return run_experiment(corpus, encoder, vectors, setup, command=_command())
+
+
+def _write(experiment: "Experiment", encoder: "Encoder", folder: Path) -> None:
+    import json
+
+    from ..evaluation.artifacts import write_artifacts
+    from ..evaluation.report import write_report
+
+    write_artifacts(experiment, encoder, folder)
+    _say(folder / "data")
+    path = folder / "report.json"
+    path.write_text(json.dumps(experiment.report.to_dict(), indent=1) + "\n", encoding="utf-8")
+    _say(path)
+    _html(lambda path: write_report(experiment.report, path), folder / "report.html")
+
+
+def _html(write: Callable[[Path], object], path: Path) -> None:
+    from ..errors import MissingExtraError
+
+    try:
+        write(path)
+    except MissingExtraError as error:
+        typer.echo(f"no {path.name}: {error}")
+    else:
+        _say(path)
+
+
+def _say(path: Path) -> None:
+    typer.echo(f"wrote {path}")
+
+
+def _command() -> str:
+    return shlex.join(["bitsieve", *sys.argv[1:]])

@@ -1,0 +1,105 @@
+"""`bitsieve models`: the models there are, which of them are here, and how to get one."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="List the models and what is here of them; `bitsieve models fetch NAME` gets one.",
+    invoke_without_command=True,
+)
+ModelDir = Annotated[
+    Path | None, typer.Option(help="A folder that holds model folders (default: BITSIEVE_MODEL_DIR).")
+]
+
+
+@app.callback()
+def show(
+    context: typer.Context,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also every other model that FastEmbed lists.")
+    ] = False,
+    model_dir: ModelDir = None,
+) -> None:
+    """List the models: what is here, dimension, size, licence, prefixes, source."""
+    if context.invoked_subcommand:
+        return
+    from rich.table import Table
+
+    from ..encoder import hub
+    from ..encoder.registry import KNOWN
+    from .console import make_console, told
+
+    with told():
+        table = Table(
+            "model", "here", "d", "size", "licence", "prefixes: query / passage", "source", expand=True
+        )
+        listed = hub.listed()
+        for name, known in KNOWN.items():
+            prefixes = f"{known.query_prefix!r} / {known.passage_prefix!r}" if known.query_prefix else "none"
+            if known.optional_query_prefix:
+                prefixes = f"none (optional for queries: {known.optional_query_prefix!r})"
+            sizes = [f"{weights.size / 1e6:.0f} MB" for weights in known.weights]
+            if name in listed:
+                sizes.append(f"{listed[name][0].size_in_GB * 1000:.0f} MB (hub)")
+            sources = [weights.packages for weights in known.weights]
+            repository = hub.entry(name, known)
+            if repository:
+                sources.append(f"hub: {repository.sources.hf}")
+            dimension = str(listed[name][0].dim) if name in listed else ""
+            table.add_row(
+                name,
+                _here(name, model_dir),
+                dimension,
+                "\n".join(sizes),
+                known.licence,
+                prefixes,
+                "\n".join(sources),
+            )
+        for name, (description, _) in sorted(listed.items()) if everything else ():
+            if name not in KNOWN:
+                size, source = (
+                    f"{description.size_in_GB * 1000:.0f} MB (hub)",
+                    f"hub: {description.sources.hf}",
+                )
+                table.add_row(
+                    name, _here(name, model_dir), str(description.dim), size, description.license, "", source
+                )
+        console = make_console()
+        console.print(table)
+        if not everything:
+            console.print(f"{len(set(listed) - set(KNOWN))} more that FastEmbed lists: bitsieve models --all")
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="A model's name, as `bitsieve models` lists it.")],
+    model_dir: ModelDir = None,
+) -> None:
+    """Get a model's files, from the first source that has them, and check them."""
+    import time
+
+    from ..encoder.encoder import canonical_name
+    from ..encoder.files import locate
+    from .console import make_console, told, waiting
+
+    with told(), waiting(f"looking for {name}"):
+        started = time.perf_counter()
+        files = locate(canonical_name(name), model_dir=model_dir)
+    console = make_console()
+    console.print(f"{name}: {files.label}, {files.size_bytes / 1e6:.1f} MB, from {files.source}")
+    console.print(f"in {files.folder}, checked by sha256, in {time.perf_counter() - started:.1f} s")
+    for file, digest in files.digests.items():
+        console.print(f"  {digest}  {file}")
+
+
+def _here(name: str, model_dir: Path | None) -> str:
+    from ..encoder.files import cached
+    from ..errors import DigestError
+
+    try:
+        files = cached(name, model_dir)
+    except DigestError:
+        return "damaged"
+    return files.label if files else "no"

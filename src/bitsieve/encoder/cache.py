@@ -1,0 +1,194 @@
+"""Vectors already computed, on disk: digest of model and text → vector.
+
+One SQLite file: crash-safe (a killed writer's transaction is rolled back by the next reader), shared by
+processes, bounded (oldest rows go first). Texts themselves are not stored. Each row carries a CRC, so a flipped
+bit means one text embedded again; a file that SQLite cannot read is set aside and a new one begun.
+"""
+
+import hashlib
+import os
+import sqlite3
+import time
+import warnings
+import zlib
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..arrays import FloatArray
+from ..errors import InputError
+
+DEFAULT_MAX_BYTES = 2 << 30
+_LOOKUP = 500
+"""Keys per SELECT, below SQLite's oldest limit of 999 variables."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS models (id INTEGER PRIMARY KEY, digest TEXT UNIQUE NOT NULL, name TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS vectors (
+    id INTEGER PRIMARY KEY, key BLOB UNIQUE NOT NULL, model INTEGER NOT NULL REFERENCES models (id),
+    n_tokens INTEGER NOT NULL, vector BLOB NOT NULL, crc INTEGER NOT NULL);
+"""
+
+
+@dataclass(frozen=True)
+class CachedModel:
+    """How much the cache holds of one model."""
+
+    name: str
+    digest: str
+    n_vectors: int
+    size_bytes: int
+
+
+def text_key(model_digest: str, text: str) -> bytes:
+    """The 20 bytes under which a text's vector is kept. text: with its prefix."""
+    return hashlib.blake2b(text.encode(), key=bytes.fromhex(model_digest), digest_size=20).digest()
+
+
+def max_bytes() -> int:
+    """The cache's bound: `BITSIEVE_CACHE_MAX_BYTES`, or 2 GiB."""
+    value = os.environ.get("BITSIEVE_CACHE_MAX_BYTES", str(DEFAULT_MAX_BYTES))
+    if not value.isdigit():
+        raise InputError(f"BITSIEVE_CACHE_MAX_BYTES must be a number of bytes, got {value!r}")
+    return int(value)
+
+
+class VectorCache:
+    """The vectors of earlier runs in `folder`. A cache that fails is a warning, never an error."""
+
+    def __init__(self, folder: Path, *, bound: int | None = None) -> None:
+        self.path = folder / "vectors-1.sqlite"
+        self._bound = max_bytes() if bound is None else bound
+        self._database: sqlite3.Connection | None = None
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._database = self._open()
+        except (OSError, sqlite3.OperationalError) as error:
+            self._give_up(error)
+        except sqlite3.DatabaseError as error:
+            self._start_anew(error)
+
+    def get(self, keys: Sequence[bytes], dimension: int) -> dict[bytes, tuple[FloatArray, int]]:
+        """The cached ones among `keys`: key → (vector (d,) float32, tokens of the uncut text)."""
+        found: dict[bytes, tuple[FloatArray, int]] = {}
+        if self._database is None:
+            return found
+        try:
+            for start in range(0, len(keys), _LOOKUP):
+                some = keys[start : start + _LOOKUP]
+                marks = ",".join("?" * len(some))
+                rows = self._database.execute(
+                    f"SELECT key, vector, n_tokens, crc FROM vectors WHERE key IN ({marks})", some
+                )
+                for key, blob, n_tokens, crc in rows:
+                    if len(blob) == 4 * dimension and _crc(key, blob, n_tokens) == crc:
+                        found[key] = np.frombuffer(blob, dtype="<f4"), n_tokens
+        except sqlite3.OperationalError as error:
+            self._give_up(error)
+        except sqlite3.DatabaseError as error:
+            self._start_anew(error)
+        return found
+
+    def put(self, model: tuple[str, str], rows: Iterable[tuple[bytes, FloatArray, int]]) -> None:
+        """Keep vectors, in one transaction. model: (digest, name); rows: (key, vector, tokens)."""
+        if self._database is None:
+            return
+        try:
+            with self._database:
+                self._database.execute("INSERT OR IGNORE INTO models (digest, name) VALUES (?, ?)", model)
+                (number,) = self._database.execute(
+                    "SELECT id FROM models WHERE digest = ?", model[:1]
+                ).fetchone()
+                self._database.executemany(
+                    "INSERT OR REPLACE INTO vectors (key, model, n_tokens, vector, crc) VALUES (?, ?, ?, ?, ?)",
+                    ((key, number, n, blob, _crc(key, blob, n)) for key, blob, n in _as_blobs(rows)),
+                )
+            self._shrink()
+        except sqlite3.OperationalError as error:
+            self._give_up(error)
+        except sqlite3.DatabaseError as error:
+            self._start_anew(error)
+
+    def contents(self) -> list[CachedModel]:
+        """What is kept, model by model."""
+        if self._database is None:
+            return []
+        rows = self._database.execute(
+            "SELECT name, digest, COUNT(*), SUM(LENGTH(vector)) FROM vectors "
+            "JOIN models ON models.id = vectors.model GROUP BY models.id ORDER BY name, digest"
+        )
+        return [CachedModel(*row) for row in rows]
+
+    def clear(self) -> None:
+        """Forget everything and give the space back."""
+        self.close()
+        for path in self.path.parent.glob(self.path.name + "*"):
+            path.unlink()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+    def _open(self) -> sqlite3.Connection:
+        database = sqlite3.connect(self.path, timeout=30, check_same_thread=False)
+        try:
+            database.executescript(_SCHEMA)
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    def _used_bytes(self, database: sqlite3.Connection) -> int:
+        size, pages, free = (
+            database.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_size", "page_count", "freelist_count")
+        )
+        return int(size * (pages - free))
+
+    def _shrink(self) -> None:
+        """Drop the oldest tenth as often as the bound asks for; SQLite uses the freed pages again."""
+        database = self._database
+        while database is not None and self._used_bytes(database) > self._bound:
+            with closing(database.execute("SELECT COUNT(*) FROM vectors")) as cursor:
+                count = cursor.fetchone()[0]
+            if not count:
+                return
+            with database:
+                database.execute(
+                    "DELETE FROM vectors WHERE id IN (SELECT id FROM vectors ORDER BY id LIMIT ?)",
+                    (max(1, count // 10),),
+                )
+
+    def _start_anew(self, error: Exception) -> None:
+        self.close()
+        aside = self.path.with_name(f"{self.path.name}.damaged-{time.time_ns()}")
+        warnings.warn(
+            f"the vector cache {self.path} cannot be read ({error}): set aside as {aside.name}, begun anew",
+            stacklevel=3,
+        )
+        try:
+            self.path.replace(aside)
+            self._database = self._open()
+        except (OSError, sqlite3.Error) as second:
+            self._give_up(second)
+
+    def _give_up(self, error: Exception) -> None:
+        self.close()
+        warnings.warn(
+            f"no vector cache: {self.path} cannot be used ({error}): "
+            "set BITSIEVE_CACHE_DIR to a folder you can write to",
+            stacklevel=3,
+        )
+
+
+def _as_blobs(rows: Iterable[tuple[bytes, FloatArray, int]]) -> Iterable[tuple[bytes, bytes, int]]:
+    return ((key, np.asarray(vector, dtype="<f4").tobytes(), n) for key, vector, n in rows)
+
+
+def _crc(key: bytes, blob: bytes, n_tokens: int) -> int:
+    return zlib.crc32(blob, zlib.crc32(key + n_tokens.to_bytes(8, "little")))

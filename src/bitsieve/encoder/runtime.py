@@ -1,0 +1,144 @@
+"""One loaded model: FastEmbed runs it, we give it the tokenizer and the batches.
+
+FastEmbed loads a folder as a custom model under a name of its own. Its tokenizer loader wants three more JSON
+files than a model needs, so we build the tokenizer from tokenizer.json and set it before the model is loaded.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeGuard
+
+import numpy as np
+
+from ..arrays import FloatArray
+from ..errors import ModelError
+from .files import ModelFiles
+from .registry import TOKENIZER
+
+POOLINGS = ("cls", "mean")
+PROBE_TEXTS = (
+    "a cat",
+    "The observatory records the light of distant galaxies every clear night of the year.",
+)
+ALONE_LIKE_BESIDE = 0.99999
+"""Cosine below which a text's vector counts as changed by the texts beside it (int8 per call: down to 0.9945)."""
+
+
+class Runtime:
+    """A model in memory. `lengths` counts tokens, `embed` runs one batch."""
+
+    def __init__(self, files: ModelFiles, *, name: str, pooling: str, max_tokens: int, threads: int) -> None:
+        from fastembed import TextEmbedding
+        from tokenizers import Tokenizer
+
+        self._counter = Tokenizer.from_file(str(files.folder / TOKENIZER))
+        self._counter.no_truncation()
+        self._counter.no_padding()
+        if pooling == "fastembed":
+            self._embedding = TextEmbedding(name, specific_model_path=str(files.folder), threads=threads)
+            inner: Any = self._embedding.model
+            inner.tokenizer.enable_truncation(max_tokens)
+        else:
+            self._embedding = TextEmbedding(
+                _register(files, pooling),
+                specific_model_path=str(files.folder),
+                threads=threads,
+                lazy_load=True,
+            )
+            inner = self._embedding.model
+            inner.tokenizer = _tokenizer(files.folder, max_tokens)
+
+    def lengths(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, special ones included, uncut."""
+        return [len(encoding) for encoding in self._counter.encode_batch_fast(list(texts))]
+
+    def embed(self, texts: Sequence[str]) -> FloatArray:
+        """Unit vectors (n, d) of one batch."""
+        vectors = np.array(list(self._embedding.embed(list(texts), batch_size=len(texts))), dtype=np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        return vectors
+
+    def depends_on_batch(self) -> bool:
+        """Measure whether a text's vector changes with the texts beside it."""
+        alone = self.embed(PROBE_TEXTS[:1])[0]
+        beside = self.embed(PROBE_TEXTS)[0]
+        return bool(alone @ beside < ALONE_LIKE_BESIDE)
+
+
+def token_limit(folder: Path) -> int | None:
+    """The most tokens a model takes, as its folder says: tokenizer_config.json, else tokenizer.json."""
+    config = _json(folder / "tokenizer_config.json")
+    limits = [config.get("model_max_length"), config.get("max_length")]
+    if not any(_is_limit(limit) for limit in limits):
+        limits = [(_json(folder / TOKENIZER).get("truncation") or {}).get("max_length")]
+    if not any(_is_limit(limit) for limit in limits):
+        limits = [_json(folder / "config.json").get("max_position_embeddings")]
+    return min((limit for limit in limits if _is_limit(limit)), default=None)
+
+
+def folder_pooling(folder: Path) -> str | None:
+    """The pooling that a sentence-transformers folder names in 1_Pooling/config.json."""
+    config = _json(folder / "1_Pooling" / "config.json")
+    if config.get("pooling_mode_mean_tokens"):
+        return "mean"
+    return "cls" if config.get("pooling_mode_cls_token") else None
+
+
+def _is_limit(value: Any) -> TypeGuard[int]:
+    # transformers writes 1e30 where it does not know the limit
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < sys.maxsize
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        loaded = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise ModelError(f"{path} is no JSON ({error}): export the model again") from error
+    return loaded if isinstance(loaded, dict) else {}
+
+
+def _tokenizer(folder: Path, max_tokens: int) -> Any:
+    """The tokenizer of a folder, cutting at max_tokens and padding each batch to its longest text."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+    settings = tokenizer.padding or {}
+    config = _json(folder / "tokenizer_config.json")
+    pad = settings.get("pad_token") or config.get("pad_token") or "[PAD]"
+    pad = pad.get("content", "[PAD]") if isinstance(pad, dict) else pad
+    pad_id = settings.get("pad_id", tokenizer.token_to_id(pad))
+    if pad_id is None:
+        raise ModelError(f"{folder / TOKENIZER} has no pad token {pad!r}: name it in tokenizer_config.json")
+    tokenizer.enable_truncation(
+        max_tokens,
+        direction=config.get("truncation_side") or (tokenizer.truncation or {}).get("direction", "right"),
+    )
+    tokenizer.enable_padding(
+        direction=config.get("padding_side") or settings.get("direction", "right"),
+        pad_id=pad_id,
+        pad_type_id=settings.get("pad_type_id", 0),
+        pad_token=pad,
+    )
+    return tokenizer
+
+
+def _register(files: ModelFiles, pooling: str) -> str:
+    """Tell FastEmbed of a folder under a name of our own; once per process and pooling."""
+    from fastembed import TextEmbedding
+    from fastembed.common.model_description import ModelSource, PoolingType
+
+    name = f"bitsieve/{files.digests[files.onnx][:16]}-{pooling}-{files.onnx}"
+    if not any(model["model"].lower() == name.lower() for model in TextEmbedding.list_supported_models()):
+        TextEmbedding.add_custom_model(
+            name,
+            pooling=PoolingType[pooling.upper()],
+            normalization=True,
+            sources=ModelSource(hf="local/folder"),
+            dim=1,  # a description only: FastEmbed takes the output as the model gives it
+            model_file=files.onnx,
+        )
+    return name

@@ -1,0 +1,1 @@
+"""Measuring what the sieve gives: corpora, measures, the experiment and its report."""

@@ -1,0 +1,88 @@
+"""From a record of your own file to an id, a title and a text, or the reason why not."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...errors import CorpusError
+from .parquet import UNDECODABLE
+
+TITLE_CHARACTERS = 60
+NOT_UTF8 = "it is not UTF-8: save the file as UTF-8"
+
+
+class RecordError(Exception):
+    """Why a record cannot be used, and what was expected."""
+
+
+@dataclass(frozen=True)
+class Fields:
+    """Which columns hold what; None stands for "id" and "title" where they are present."""
+
+    text: str = "text"
+    id: str | None = None
+    title: str | None = None
+
+    def columns(self, present: list[str], path: Path) -> list[str]:
+        """Those of the columns present that are to be read.
+
+        Raises: CorpusError when one that was asked for is missing, or one to be read is there twice.
+        """
+        for name in (self.text, self.id, self.title):
+            if name is not None and name not in present:
+                raise CorpusError(
+                    f"{path} has no column {name!r}, only {present[:20]}: name the right one with "
+                    "text_field, id_field or title_field"
+                )
+        wanted = {self.text, self.id or "id", self.title or "title"}
+        if twice := sorted(name for name in wanted if present.count(name) > 1):
+            raise CorpusError(f"{path} has more than one column {twice[0]!r}: rename all but one")
+        return [name for name in present if name in wanted]
+
+    def pick(self, record: Mapping[str, Any], row: int) -> tuple[str, str, str]:
+        """(id, title, text) of a record, all stripped; `row` is the id of one that has none.
+
+        Raises: RecordError.
+        """
+        for name in (self.text, self.id, self.title):
+            if name is not None and name not in record:
+                raise RecordError(f"it has no field {name!r}, only {list(record)[:20]}")
+        text = _string(record, self.text)
+        if not text:
+            raise RecordError(f"{self.text!r} is blank, expected a text")
+        text_id, title = str(row), ""
+        id_field, title_field = self.id or "id", self.title or "title"
+        if id_field in record:
+            value = record[id_field]
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            text_id = str(value) if whole else _string(record, id_field)
+            if not text_id:
+                raise RecordError(f"{id_field!r} is blank, expected a string or a whole number")
+        if record.get(title_field) is not None:
+            title = _string(record, title_field)
+        return text_id, title or first_words(text), text
+
+
+def first_words(text: str) -> str:
+    """A title for a text that has none: its first words, at most 60 characters and an ellipsis."""
+    line = " ".join(text[: 4 * TITLE_CHARACTERS].split())
+    if len(line) <= TITLE_CHARACTERS:
+        return line
+    # Cut at a space where there is one: Chinese and Japanese have none.
+    cut = line[: TITLE_CHARACTERS + 1].rpartition(" ")[0] or line[:TITLE_CHARACTERS]
+    return f"{cut}…"
+
+
+def _string(record: Mapping[str, Any], name: str) -> str:
+    value = record[name]
+    if value is UNDECODABLE:
+        raise RecordError(f"{name!r} is not UTF-8: write the file again with UTF-8 strings")
+    if not isinstance(value, str):
+        raise RecordError(f"{name!r} must be a string, got {type(value).__name__}")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        lone = ascii(value[error.start])
+        raise RecordError(f"{name!r} holds half a surrogate pair, {lone}, which is no character") from None
+    return value.strip()
