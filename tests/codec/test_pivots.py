@@ -23,19 +23,16 @@ def at_degrees(*degrees: float) -> NDArray[np.float32]:
 
 
 def test_hand_checked_example_in_the_plane() -> None:
-    # RandomState(42).randint(5) is 3: the first pivot is at 100°. Furthest from it is 290° (distance 1 − cos 170°);
-    # then 0° is 70° from its nearest pivot, 40° is 60° and 170° is 70°, of which 0° comes first.
-    vectors = at_degrees(0, 40, 170, 100, 290)
+    # RandomState(42).randint(5) is 3, so the first pivot is at 100°. Furthest from it is 290°, by 170°.
+    # Then 0°, 40° and 175° are 70°, 60° and 75° from their nearest pivot: the third is at 175°.
+    vectors = at_degrees(0, 40, 175, 100, 290)
     pivots = PivotFilter(3, "angular").fit(vectors)
-    np.testing.assert_array_equal(pivots.pivot_rows_[:2], [3, 4])
-    assert pivots.pivot_rows_[2] in (0, 2)
-    np.testing.assert_array_equal(pivots.pivots_, vectors[pivots.pivot_rows_])
-    np.testing.assert_allclose(np.degrees(pivots.distances_[:, 0]), [100, 60, 70, 0, 170], atol=1e-4)
-    np.testing.assert_allclose(np.degrees(pivots.distances_[:, 1]), [70, 110, 120, 170, 0], atol=1e-4)
-    cosine = PivotFilter(1).fit(vectors)
-    np.testing.assert_allclose(
-        cosine.distances_[:, 0], 1 - np.cos(np.radians([100, 60, 70, 0, 170])), atol=1e-6
-    )
+    np.testing.assert_array_equal(pivots.pivot_rows_, [3, 4, 2])
+    np.testing.assert_array_equal(pivots.pivots_, vectors[[3, 4, 2]])
+    degrees = [[100, 70, 175], [60, 110, 135], [75, 115, 0], [0, 170, 75], [170, 0, 115]]
+    np.testing.assert_allclose(np.degrees(pivots.distances_), degrees, atol=1e-4)
+    cosine = PivotFilter(3).fit(vectors)
+    np.testing.assert_allclose(cosine.distances_, 1 - np.cos(np.radians(degrees)), atol=1e-6)
 
 
 def test_first_pivot_is_the_draw_of_the_notebook() -> None:

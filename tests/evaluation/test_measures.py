@@ -182,8 +182,8 @@ class TestRecall:
         assert together.value == pytest.approx(apart.value)
         assert together.high - together.low > 2 * (apart.high - apart.low)
 
-    @pytest.mark.parametrize("share", [0.7, 0.95], ids="recall={}".format)
-    @pytest.mark.parametrize("correlation", [0.02, 0.3], ids="correlation={}".format)
+    @pytest.mark.parametrize("share", [0.02, 0.7, 0.95, 0.98, 0.99], ids="recall={}".format)
+    @pytest.mark.parametrize("correlation", [0.02, 0.3, 0.6], ids="correlation={}".format)
     def test_coverage_is_at_least_93_percent(self, share: float, correlation: float) -> None:
         draws = np.random.default_rng(4)
         strength = 1 / correlation - 1

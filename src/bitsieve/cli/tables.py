@@ -31,7 +31,7 @@ def print_experiment(console: "Console", report: "ExperimentReport") -> None:
     console.print(
         f"loaded in {encoding.load_seconds:.1f} s; embedded {encoding.n_embedded:,} in {encoding.seconds:.1f} s"
         f"{speed}, {encoding.n_cached:,} from the cache; {corpus.n_truncated:,} texts cut at "
-        f"{model['max_tokens']} tokens; {corpus.n_skipped:,} broken ones skipped\n"
+        f"{model['max_tokens']} tokens; {corpus.n_skipped:,} left out\n"
     )
     console.print(_facts(report))
     console.print(_recall(report))

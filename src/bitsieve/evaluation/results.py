@@ -133,7 +133,7 @@ class StageTime:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """What the numbers advise. n_candidates: fewest whose interval is above the target, None when none is."""
+    """What the numbers advise. n_candidates: fewest at the target by scoring, None when none is."""
 
     target: float
     n_candidates: dict[str, int | None]

@@ -103,7 +103,7 @@ class Cascade:
         """The k nearest vectors of each query, best first, equal scores by row.
 
         queries: (q, d) floating point, rows of L2 norm 1.
-        n_candidates: how many the codes pass on to the exact rerank; n or more makes the search exact.
+        n_candidates: how many the codes pass on to the exact rerank; n or more, without pivots, is exact search.
         scoring: of codes: "asymmetric" keeps the query's floats, "hamming" compares code with code.
         pivot_threshold: passes over vectors by their pivots first (see `PivotFilter.passes`); None does not.
         explain: also return what each stage did.

@@ -87,8 +87,10 @@ def rerank(
     scores_out = np.full((len(queries), k), -np.inf, np.float32)
     for i, (query, of_query) in enumerate(zip(queries, candidates, strict=True)):
         rows = np.sort(of_query[of_query >= 0])
-        # einsum and not BLAS, which may add in another order for the last rows of a block.
-        scores = np.einsum("cd,d->c", vectors[rows], query)
+        scores = np.empty(len(rows), np.float32)
+        for block in row_blocks(len(rows)):
+            # einsum and not BLAS, which may add in another order for the last rows of a block.
+            np.einsum("cd,d->c", vectors[rows[block]], query, out=scores[block])
         best = np.argsort(-scores, kind="stable")[:k]
         rows_out[i, : len(best)] = rows[best]
         scores_out[i, : len(best)] = scores[best]

@@ -1,0 +1,93 @@
+"""From a result to a file: read the dict, check its format, fill the template, write."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from ...errors import FormatError, MissingExtraError, NewerFormatError
+
+if TYPE_CHECKING:
+    from ..comparison import ComparisonReport
+    from ..results import ExperimentReport
+
+FORMAT_VERSION = 1
+"""The newest report.json and comparison.json these pages can show."""
+
+
+def write_report(report: "ExperimentReport | Mapping[str, Any]", path: str | Path) -> Path:
+    """Write an experiment as one HTML file: figures, tables, captions, no script, nothing fetched.
+
+    report: a report, or what `json.load` reads from its report.json: both give the same page.
+    Returns: the path written. An existing file is replaced only when the new one is complete.
+    Raises: FormatError for another kind of dict; NewerFormatError for one of a later version;
+        MissingExtraError without matplotlib or Jinja2.
+    """
+    facts = _plain(report, "bitsieve-experiment")
+    _require_extra()
+    from .pages import experiment_page
+
+    return _write(_fill("experiment.html.j2", experiment_page(facts)), Path(path))
+
+
+def write_comparison(comparison: "ComparisonReport | Mapping[str, Any]", path: str | Path) -> Path:
+    """Write experiments with several models side by side as one HTML file.
+
+    comparison: a comparison, or what `json.load` reads from its comparison.json.
+    Returns, raises: as `write_report`.
+    """
+    facts = _plain(comparison, "bitsieve-comparison")
+    facts["reports"] = [_plain(report, "bitsieve-experiment") for report in facts["reports"]]
+    _require_extra()
+    from .comparison_page import comparison_page
+
+    return _write(_fill("comparison.html.j2", comparison_page(facts)), Path(path))
+
+
+def _plain(report: "ExperimentReport | ComparisonReport | Mapping[str, Any]", kind: str) -> dict[str, Any]:
+    """The dict as JSON gives it back, numbers used as keys being strings, so that there is one form to draw."""
+    found = report if isinstance(report, Mapping) else report.to_dict()
+    if found.get("format") != kind:
+        raise FormatError(f"expected a dict with format {kind!r}, got {found.get('format')!r}")
+    if found.get("format_version", 0) > FORMAT_VERSION:
+        raise NewerFormatError(
+            f"this {kind} has format version {found['format_version']}, known here is {FORMAT_VERSION}: "
+            "update bitsieve"
+        )
+    facts: dict[str, Any] = json.loads(json.dumps(dict(found)))
+    return facts
+
+
+def _require_extra() -> tuple[ModuleType, ModuleType]:
+    try:
+        import jinja2
+        import matplotlib
+    except ImportError as error:
+        raise MissingExtraError("the HTML report", "report") from error
+    return jinja2, matplotlib
+
+
+def _fill(template: str, context: dict[str, Any]) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader(__package__ or "bitsieve.evaluation.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(template).render(context)
+
+
+def _write(page: str, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        unfinished.write_text(page, encoding="utf-8")
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return path
