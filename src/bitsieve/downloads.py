@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,11 @@ from .errors import DigestError, DownloadError
 
 TIMEOUT = 900
 """Seconds a package client may take: 80 MB over a slow line."""
+
+ABANDONED = 86_400
+"""Seconds after which the temporary folder of a fetch is one that a killed process left."""
+
+_STAGE = ".fetch-"
 
 
 def cache_dir() -> Path:
@@ -102,6 +108,15 @@ def fetch_members(members: Mapping[str, Member], folder: Path) -> None:
     members: file name in `folder` → where it comes from. Files appear by rename, after their check.
     Raises: DownloadError when a package cannot be had; DigestError when a file is not the pinned one.
     """
+    try:
+        _fetch_members(members, folder)
+    except OSError as error:
+        raise DownloadError(
+            f"{folder} cannot be written ({error}): set BITSIEVE_CACHE_DIR to a folder you can write to"
+        ) from error
+
+
+def _fetch_members(members: Mapping[str, Member], folder: Path) -> None:
     with staging(folder) as stage:
         packages = {member.package for member in members.values()}
         archives: dict[Package, Path] = {}
@@ -125,7 +140,10 @@ def fetch_members(members: Mapping[str, Member], folder: Path) -> None:
 def staging(folder: Path) -> Iterator[Path]:
     """A temporary folder on the same disk as `folder`, so that a rename moves files out of it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fetch-") as name:
+    for left in folder.parent.glob(f"{_STAGE}*"):
+        if time.time() - left.stat().st_mtime > ABANDONED:
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=_STAGE) as name:
         yield Path(name)
 
 

@@ -80,8 +80,8 @@ def fetch(
     """Get a model's files, from the first source that has them, and check them."""
     import time
 
-    from ..encoder.encoder import canonical_name
     from ..encoder.files import locate
+    from ..encoder.settings import canonical_name
     from .console import make_console, told, waiting
 
     with told(), waiting(f"looking for {name}"):

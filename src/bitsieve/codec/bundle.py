@@ -15,7 +15,6 @@ import shutil
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import __version__
 from ..errors import FormatError, InputError, NewerFormatError
 
 DESCRIPTION = "codec.json"
@@ -117,7 +117,7 @@ def _write_files(
     description = {
         "format": layout.format,
         "format_version": layout.version,
-        "bitsieve_version": version("bitsieve"),
+        "bitsieve_version": __version__,
         "parameters": dict(parameters),
         "arrays": entries,
         "conventions": dict(layout.conventions),

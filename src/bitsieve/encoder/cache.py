@@ -50,9 +50,11 @@ def text_key(model_digest: str, text: str) -> bytes:
 
 def max_bytes() -> int:
     """The cache's bound: `BITSIEVE_CACHE_MAX_BYTES`, or 2 GiB."""
-    value = os.environ.get("BITSIEVE_CACHE_MAX_BYTES", str(DEFAULT_MAX_BYTES))
-    if not value.isdigit():
-        raise InputError(f"BITSIEVE_CACHE_MAX_BYTES must be a number of bytes, got {value!r}")
+    value = os.environ.get("BITSIEVE_CACHE_MAX_BYTES") or str(DEFAULT_MAX_BYTES)
+    if not value.isdecimal():
+        raise InputError(
+            f"BITSIEVE_CACHE_MAX_BYTES must be a number of bytes, got {value!r}: such as 500000000"
+        )
     return int(value)
 
 
@@ -60,9 +62,9 @@ class VectorCache:
     """The vectors of earlier runs in `folder`. A cache that fails is a warning, never an error."""
 
     def __init__(self, folder: Path, *, bound: int | None = None) -> None:
+        self._database: sqlite3.Connection | None = None
         self.path = folder / "vectors-1.sqlite"
         self._bound = max_bytes() if bound is None else bound
-        self._database: sqlite3.Connection | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._database = self._open()
@@ -84,7 +86,7 @@ class VectorCache:
                     f"SELECT key, vector, n_tokens, crc FROM vectors WHERE key IN ({marks})", some
                 )
                 for key, blob, n_tokens, crc in rows:
-                    if len(blob) == 4 * dimension and _crc(key, blob, n_tokens) == crc:
+                    if _is_sound(blob, n_tokens, dimension) and _crc(key, blob, n_tokens) == crc:
                         found[key] = np.frombuffer(blob, dtype="<f4"), n_tokens
         except sqlite3.OperationalError as error:
             self._give_up(error)
@@ -116,11 +118,17 @@ class VectorCache:
         """What is kept, model by model."""
         if self._database is None:
             return []
-        rows = self._database.execute(
-            "SELECT name, digest, COUNT(*), SUM(LENGTH(vector)) FROM vectors "
-            "JOIN models ON models.id = vectors.model GROUP BY models.id ORDER BY name, digest"
-        )
-        return [CachedModel(*row) for row in rows]
+        try:
+            rows = self._database.execute(
+                "SELECT name, digest, COUNT(*), SUM(LENGTH(vector)) FROM vectors "
+                "JOIN models ON models.id = vectors.model GROUP BY models.id ORDER BY name, digest"
+            )
+            return [CachedModel(*row) for row in rows]
+        except sqlite3.OperationalError as error:
+            self._give_up(error)
+        except sqlite3.DatabaseError as error:
+            self._start_anew(error)
+        return []
 
     def clear(self) -> None:
         """Forget everything and give the space back."""
@@ -134,8 +142,12 @@ class VectorCache:
             self._database.close()
             self._database = None
 
+    def __del__(self) -> None:
+        self.close()  # from Python 3.13 on a connection left open is a ResourceWarning
+
     def _open(self) -> sqlite3.Connection:
         database = sqlite3.connect(self.path, timeout=30, check_same_thread=False)
+        database.text_factory = lambda text: text.decode(errors="replace")  # a flipped bit is no error
         try:
             database.executescript(_SCHEMA)
         except BaseException:
@@ -188,6 +200,13 @@ class VectorCache:
 
 def _as_blobs(rows: Iterable[tuple[bytes, FloatArray, int]]) -> Iterable[tuple[bytes, bytes, int]]:
     return ((key, np.asarray(vector, dtype="<f4").tobytes(), n) for key, vector, n in rows)
+
+
+def _is_sound(blob: object, n_tokens: object, dimension: int) -> bool:
+    """Whether a row is of the right types: a flipped bit may have changed them."""
+    return (
+        isinstance(blob, bytes) and len(blob) == 4 * dimension and isinstance(n_tokens, int) and n_tokens >= 0
+    )
 
 
 def _crc(key: bytes, blob: bytes, n_tokens: int) -> int:

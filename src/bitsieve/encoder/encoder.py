@@ -3,7 +3,7 @@
 import os
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,17 +11,16 @@ import numpy as np
 
 from ..arrays import FloatArray, check_count
 from ..downloads import cache_dir
-from ..errors import InputError, ModelError, TextError
-from . import hub
+from ..errors import InputError, TextError
 from .batching import batches_by_length
 from .cache import VectorCache, text_key
-from .files import ModelFiles, is_path, locate, open_folder
+from .files import is_path, locate, open_folder
 from .model import Model
-from .registry import KNOWN, LISTED_PREFIXES
-from .runtime import POOLINGS, Runtime, folder_pooling, token_limit
+from .runtime import POOLINGS, Runtime
+from .settings import canonical_name, licence, settle_max_tokens, settle_pooling, settle_prefixes
 
 Progress = Callable[[int, int], None]
-"""Called with (texts done, texts in all), at least once at the end."""
+"""Called with (texts done, texts in all), the last time with all of them done; never for no texts."""
 
 WINDOW = 8192
 """Texts sorted by length together; bounds the memory for tokens, and the wait for the first vector."""
@@ -68,7 +67,7 @@ class Encoder:
 
     def __init__(
         self,
-        model: str = "BAAI/bge-small-en-v1.5",
+        model: str | Path = "BAAI/bge-small-en-v1.5",
         *,
         model_dir: str | Path | None = None,
         pooling: str | None = None,
@@ -82,28 +81,28 @@ class Encoder:
         if pooling not in (None, *POOLINGS):
             raise InputError(f"pooling must be one of {', '.join(POOLINGS)}, got {pooling!r}")
         self.threads = available_cpus() if threads is None else check_count(threads, "threads")
-        name = model if is_path(model) else canonical_name(model)
+        name = os.fspath(model)
+        name = name if is_path(name) else canonical_name(name)
         files = open_folder(name) if is_path(name) else locate(name, model_dir=model_dir, offline=offline)
-        pooling = pooling or _pooling(name, files)
-        max_tokens = _max_tokens(name, files, max_tokens)
-        prefixes = _prefixes(name, files, query_prefix, passage_prefix)
+        pooling = settle_pooling(name, files, pooling)
+        max_tokens = settle_max_tokens(name, files, max_tokens)
+        prefixes = settle_prefixes(name, files, query_prefix, passage_prefix)
 
         started = time.perf_counter()
         self._runtime = Runtime(
             files, name=name, pooling=pooling, max_tokens=max_tokens, threads=self.threads
         )
-        dimension = self._runtime.embed(["dimension"]).shape[1]
         self.load_seconds = time.perf_counter() - started
         alone = files.one_text_a_call
         self.model = Model(
             name=files.known.name if files.known else name,
             weights=files.label,
-            dimension=dimension,
+            dimension=self._runtime.dimension,
             pooling=pooling,
             max_tokens=max_tokens,
             query_prefix=prefixes[0],
             passage_prefix=prefixes[1],
-            licence=files.known.licence if files.known else _listed_licence(name),
+            licence=licence(name, files),
             files=files.digests,
             size_bytes=files.size_bytes,
             source=files.source,
@@ -216,7 +215,7 @@ def available_cpus() -> int:
 
 def check_texts(texts: Sequence[str]) -> list[str]:
     """Return the texts as a list, or raise TextError for the first that cannot be embedded."""
-    if isinstance(texts, (str, bytes)):
+    if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
         raise TextError(f"expected a list of texts, got one {type(texts).__name__}: pass [text]")
     checked = list(texts)
     for row, text in enumerate(checked):
@@ -234,56 +233,3 @@ def check_texts(texts: Sequence[str]) -> list[str]:
                 "or replace it with text.encode('utf-8', 'replace').decode()"
             ) from error
     return checked
-
-
-def canonical_name(name: str) -> str:
-    """The listed spelling of a model's name."""
-    spellings = {known.lower(): known for known in (*KNOWN, *hub.listed())}
-    if name.lower() not in spellings:
-        raise ModelError(
-            f"no model is called {name!r}: `bitsieve models` lists the names; a folder with an ONNX file and "
-            "tokenizer.json is named by its path, such as ./my-model"
-        )
-    return spellings[name.lower()]
-
-
-def _pooling(name: str, files: ModelFiles) -> str:
-    if files.known:
-        return files.known.pooling
-    if name in hub.listed():
-        return hub.listed()[name][1]
-    pooling = folder_pooling(files.folder)
-    if pooling is None:
-        raise ModelError(f"{files.folder} does not say how it pools: pass pooling='mean' or pooling='cls'")
-    return pooling
-
-
-def _max_tokens(name: str, files: ModelFiles, given: int | None) -> int:
-    limit = files.known.max_tokens if files.known else token_limit(files.folder)
-    if given is None:
-        if limit is None:
-            raise ModelError(f"{files.folder} does not say how many tokens {name} takes: pass max_tokens=")
-        return limit
-    if check_count(given, "max_tokens", least=3) > (limit or given):
-        raise InputError(f"max_tokens is {given}, but {name} takes {limit} at most")
-    return given
-
-
-def _prefixes(name: str, files: ModelFiles, query: str | None, passage: str | None) -> tuple[str, str]:
-    if files.known:
-        usual = (files.known.query_prefix, files.known.passage_prefix)
-    elif name in LISTED_PREFIXES:
-        usual = LISTED_PREFIXES[name]
-    else:
-        needs = name in hub.listed() and "documents: necessary" in hub.listed()[name][0].description
-        if needs and (query is None or passage is None):
-            raise ModelError(
-                f"{name} needs prefixes that bitsieve does not know: pass query_prefix= and passage_prefix= "
-                "from the model's card ('' for none)"
-            )
-        usual = ("", "")
-    return (usual[0] if query is None else query, usual[1] if passage is None else passage)
-
-
-def _listed_licence(name: str) -> str:
-    return hub.listed()[name][0].license if name in hub.listed() else "unknown"

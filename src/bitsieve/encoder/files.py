@@ -4,17 +4,16 @@
 sha256 is known are refused when they differ; those of the hub are pinned when they are first used.
 """
 
-import json
 import logging
 import os
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..downloads import cache_dir, check_digest, fetch_members, sha256_of
 from ..errors import DigestError, DownloadError, ModelError
 from . import hub
-from .registry import KNOWN, ONNX, TOKENIZER, KnownModel, Weights, known_digests
+from .pins import check_pins
+from .registry import KNOWN, ONNX, TOKENIZER, TOKENIZER_CONFIG, KnownModel, Weights, known_digests
 
 log = logging.getLogger("bitsieve")
 
@@ -76,15 +75,21 @@ def open_folder(path: str) -> ModelFiles:
         path.name for path in folder.glob("*.onnx")
     )
     if not found:
-        raise ModelError(f"{folder} has no ONNX file (looked for {', '.join(_ONNX_NAMES)} and *.onnx)")
+        raise ModelError(
+            f"{folder} has no ONNX file (looked for {', '.join(_ONNX_NAMES)} and *.onnx): export the model to {ONNX}"
+        )
     if len(found) > 1 and found[0] not in _ONNX_NAMES:
         raise ModelError(f"{folder} has several ONNX files, {', '.join(found)}: name one of them {ONNX}")
-    digests = {found[0]: sha256_of(folder / found[0]), TOKENIZER: sha256_of(folder / TOKENIZER)}
+    onnx = found[0]
+    digests = {onnx: sha256_of(folder / onnx), TOKENIZER: sha256_of(folder / TOKENIZER)}
     source = f"folder {folder}"
-    match = known_digests(digests[found[0]])
+    match = known_digests(digests[onnx])
     if match and digests[TOKENIZER] == match[1].digests[TOKENIZER]:
-        return _pinned(*match, folder, source, onnx=found[0])
-    return ModelFiles(folder, found[0], digests, source, label=found[0])
+        return _pinned(*match, folder, source, onnx=onnx)
+    # Weights of more than 2 GB lie beside the ONNX file, as model.onnx_data.
+    beside = [*(folder / onnx).parent.glob(f"{Path(onnx).name}?*"), folder / TOKENIZER_CONFIG]
+    digests |= {path.relative_to(folder).as_posix(): sha256_of(path) for path in beside if path.is_file()}
+    return ModelFiles(folder, onnx, digests, source, label=onnx)
 
 
 def locate(name: str, *, model_dir: str | Path | None = None, offline: bool | None = None) -> ModelFiles:
@@ -134,7 +139,8 @@ def _in_model_dir(
         return None
     parent = Path(given).expanduser()
     if not parent.is_dir():
-        raise ModelError(f"model_dir {parent} is no folder: expected one that holds model folders")
+        setting = "BITSIEVE_MODEL_DIR" if model_dir is None else "model_dir"
+        raise ModelError(f"{setting} is {parent}, which is no folder: expected one that holds model folders")
     folders = [weights.folder for weights in known.weights] if known else []
     folders += [name.rsplit("/", 1)[-1], name.replace("/", "--")]
     for folder in folders:
@@ -146,7 +152,7 @@ def _in_model_dir(
                     f"as {name}: it is damaged or another model. Fetch it again, or pass the folder's own path "
                     "to use it as it is"
                 )
-            return files
+            return replace(files, known=known) if known else files
     tried.append(f"model_dir {parent}: no folder {' or '.join(dict.fromkeys(folders))}")
     return None
 
@@ -169,7 +175,7 @@ def _from_hub(
     if repository is None:
         tried.append(f"model hub: neither FastEmbed nor bitsieve lists {name}")
         return None
-    where = f"model hub, {repository.sources.hf}" if not cached_only else "FastEmbed's cache"
+    where = "FastEmbed's cache" if cached_only else f"model hub, {repository.sources.hf}"
     try:
         if not cached_only:
             hub.probe(repository)
@@ -179,33 +185,12 @@ def _from_hub(
         tried.append(f"{where}: {error}")
         return None
     files = [repository.model_file, *repository.additional_files]
-    files += [file for file in (TOKENIZER, "tokenizer_config.json") if (folder / file).is_file()]
+    files += [file for file in (TOKENIZER, TOKENIZER_CONFIG) if (folder / file).is_file()]
     digests = {file: sha256_of(folder / file) for file in files}
-    _check_hub_files(repository.sources.hf or name, folder, digests)
+    check_pins(repository.sources.hf or name, folder, digests, ledger=models_dir() / "hub-digests.json")
     label = f"{repository.sources.hf}, {repository.model_file}"
-    return ModelFiles(folder, repository.model_file, digests, where, label, known)
-
-
-def _check_hub_files(repository: str, folder: Path, digests: dict[str, str]) -> None:
-    """Refuse hub files that changed. Large ones are named by their sha256; all are pinned when first used."""
-    ledger = models_dir() / "hub-digests.json"
-    pinned: dict[str, str] = json.loads(ledger.read_text()) if ledger.is_file() else {}
-    for file, digest in digests.items():
-        key = f"{repository}@{folder.name}/{file}"
-        blob = (folder / file).resolve().name
-        expected = pinned.setdefault(key, blob if re.fullmatch("[0-9a-f]{64}", blob) else digest)
-        if expected != digest:
-            raise DigestError(
-                f"{folder / file} has sha256 {digest}, expected {expected}: it is damaged; "
-                "delete the folder and fetch it again"
-            )
-    try:
-        ledger.parent.mkdir(parents=True, exist_ok=True)
-        fresh = ledger.with_name(f"{ledger.name}.{os.getpid()}")
-        fresh.write_text(json.dumps(pinned, indent=1, sort_keys=True))
-        fresh.replace(ledger)
-    except OSError as error:
-        log.warning("the digests of %s could not be pinned: %s", repository, error)
+    source = f"cache {folder}" if cached_only else where
+    return ModelFiles(folder, repository.model_file, digests, source, label, known)
 
 
 def _from_packages(known: KnownModel | None, tried: list[str]) -> ModelFiles | None:

@@ -1,9 +1,10 @@
 """The model hub, through FastEmbed: what it lists, whether it answers, and the download.
 
 FastEmbed alone retries an unreachable hub for most of a minute and keeps a file of the right size with the wrong
-bytes; `probe` answers within seconds, and `files` checks sha256.
+bytes; `probe` answers within seconds, and files.py checks sha256.
 """
 
+import http.client
 import os
 import threading
 import urllib.error
@@ -65,7 +66,7 @@ def probe(repository: "DenseModelDescription") -> None:
 
     In a thread of its own, because a name look-up can hang far beyond any socket's timeout.
     """
-    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+    endpoint = (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
     url = f"{endpoint}/api/models/{repository.sources.hf}"
     outcome: list[str] = []
 
@@ -73,8 +74,11 @@ def probe(repository: "DenseModelDescription") -> None:
         try:
             with urllib.request.urlopen(url, timeout=PROBE_SECONDS):
                 outcome.append("")
-        except (OSError, ValueError) as error:
-            outcome.append(str(getattr(error, "reason", None) or error))
+        except urllib.error.HTTPError as error:
+            error.close()
+            outcome.append(f"it answers {error.code} {error.reason} for {url}")
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            outcome.append(str(getattr(error, "reason", None) or error) or type(error).__name__)
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
@@ -82,7 +86,7 @@ def probe(repository: "DenseModelDescription") -> None:
     if not outcome:
         raise DownloadError(f"no answer from {endpoint} within {PROBE_SECONDS:g} s")
     if outcome[0]:
-        raise DownloadError(f"{endpoint} cannot be reached ({outcome[0]})")
+        raise DownloadError(f"{endpoint} cannot be used ({outcome[0]})")
 
 
 def download(repository: "DenseModelDescription", *, cached_only: bool) -> Path:
@@ -95,16 +99,16 @@ def download(repository: "DenseModelDescription", *, cached_only: bool) -> Path:
     from loguru import logger
 
     logger.disable("fastembed")  # its retries and errors are told in our own words
-    own = cache_dir() / "hub"
-    folders = [own, define_cache_dir()] if cached_only else [own]
+    own = str(cache_dir() / "hub")
     problem = "not there"
-    for folder in folders:
+    for place in (own, None) if cached_only else (own,):
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             path = ModelManagement.download_model(
-                repository, str(folder), retries=1, local_files_only=cached_only
+                repository, str(define_cache_dir(place)), retries=1, local_files_only=cached_only
             )
-        except (ValueError, OSError) as error:
+        except (
+            Exception
+        ) as error:  # of the hub's client, its transfer library, or the disk: other sources follow
             problem = problem if cached_only else str(error)
             continue
         if (path / repository.model_file).is_file():

@@ -11,7 +11,7 @@ from typing import Any
 class Model:
     """A model as it ran: two of them give the same vectors when their fingerprints are equal.
 
-    files: name → sha256 of the ONNX file and the tokenizer. size_bytes: of the ONNX file.
+    files: name → sha256 of the ONNX file, of what lies beside it, and of the tokenizer. size_bytes: of the ONNX file.
     one_text_a_call: vectors depend on the texts beside them in a batch, so each text is a call of its own.
     """
 

@@ -16,6 +16,7 @@ INSTRUCT = "Instruct: Given a web search query, retrieve relevant passages that 
 
 ONNX = "model.onnx"
 TOKENIZER = "tokenizer.json"
+TOKENIZER_CONFIG = "tokenizer_config.json"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 from ..arrays import FloatArray
 from ..errors import ModelError
 from .files import ModelFiles
-from .registry import TOKENIZER
+from .registry import TOKENIZER, TOKENIZER_CONFIG
 
 POOLINGS = ("cls", "mean")
 PROBE_TEXTS = (
@@ -26,29 +26,41 @@ ALONE_LIKE_BESIDE = 0.99999
 """Cosine below which a text's vector counts as changed by the texts beside it (int8 per call: down to 0.9945)."""
 
 
+POSITIONS_AFTER_PADDING = ("camembert", "mpnet", "roberta", "xlm-roberta")
+"""Families that count positions from the padding's id on, so 514 of them take 512 tokens."""
+
+
 class Runtime:
-    """A model in memory. `lengths` counts tokens, `embed` runs one batch."""
+    """A model in memory. `lengths` counts tokens, `embed` runs one batch of vectors of `dimension`."""
 
     def __init__(self, files: ModelFiles, *, name: str, pooling: str, max_tokens: int, threads: int) -> None:
         from fastembed import TextEmbedding
-        from tokenizers import Tokenizer
 
-        self._counter = Tokenizer.from_file(str(files.folder / TOKENIZER))
+        self._counter = _read_tokenizer(files.folder)
         self._counter.no_truncation()
         self._counter.no_padding()
-        if pooling == "fastembed":
-            self._embedding = TextEmbedding(name, specific_model_path=str(files.folder), threads=threads)
-            inner: Any = self._embedding.model
-            inner.tokenizer.enable_truncation(max_tokens)
-        else:
+        ours = pooling in POOLINGS
+        try:
             self._embedding = TextEmbedding(
-                _register(files, pooling),
+                _register(files, pooling) if ours else name,
+                cache_dir=str(files.folder),  # there already: FastEmbed makes the folder it is told of
                 specific_model_path=str(files.folder),
                 threads=threads,
-                lazy_load=True,
+                lazy_load=ours,
             )
-            inner = self._embedding.model
-            inner.tokenizer = _tokenizer(files.folder, max_tokens)
+            inner: Any = self._embedding.model
+            if ours:
+                inner.tokenizer = _tokenizer(files.folder, max_tokens)
+            else:
+                inner.tokenizer.enable_truncation(max_tokens)
+            self.dimension: int = self.embed(["dimension"]).shape[1]
+        except ModelError:
+            raise
+        except Exception as error:  # onnxruntime's errors have no class of their own in common
+            raise ModelError(
+                f"{files.folder / files.onnx} does not run as a model with {pooling} pooling "
+                f"({str(error).strip():.300}): export it again with token vectors as its first output"
+            ) from error
 
     def lengths(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, special ones included, uncut."""
@@ -69,12 +81,15 @@ class Runtime:
 
 def token_limit(folder: Path) -> int | None:
     """The most tokens a model takes, as its folder says: tokenizer_config.json, else tokenizer.json."""
-    config = _json(folder / "tokenizer_config.json")
+    config = _json(folder / TOKENIZER_CONFIG)
     limits = [config.get("model_max_length"), config.get("max_length")]
     if not any(_is_limit(limit) for limit in limits):
         limits = [(_json(folder / TOKENIZER).get("truncation") or {}).get("max_length")]
     if not any(_is_limit(limit) for limit in limits):
-        limits = [_json(folder / "config.json").get("max_position_embeddings")]
+        config = _json(folder / "config.json")
+        limits = [config.get("max_position_embeddings")]
+        if config.get("model_type") in POSITIONS_AFTER_PADDING and _is_limit(limits[0]):
+            limits = [limits[0] - config.get("pad_token_id", 1) - 1]
     return min((limit for limit in limits if _is_limit(limit)), default=None)
 
 
@@ -101,13 +116,22 @@ def _json(path: Path) -> dict[str, Any]:
     return loaded if isinstance(loaded, dict) else {}
 
 
-def _tokenizer(folder: Path, max_tokens: int) -> Any:
-    """The tokenizer of a folder, cutting at max_tokens and padding each batch to its longest text."""
+def _read_tokenizer(folder: Path) -> Any:
     from tokenizers import Tokenizer
 
-    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+    try:
+        return Tokenizer.from_file(str(folder / TOKENIZER))
+    except Exception as error:  # tokenizers raises the base class itself
+        raise ModelError(
+            f"{folder / TOKENIZER} cannot be read as a tokenizer ({error}): fetch or export the model again"
+        ) from error
+
+
+def _tokenizer(folder: Path, max_tokens: int) -> Any:
+    """The tokenizer of a folder, cutting at max_tokens and padding each batch to its longest text."""
+    tokenizer = _read_tokenizer(folder)
     settings = tokenizer.padding or {}
-    config = _json(folder / "tokenizer_config.json")
+    config = _json(folder / TOKENIZER_CONFIG)
     pad = settings.get("pad_token") or config.get("pad_token") or "[PAD]"
     pad = pad.get("content", "[PAD]") if isinstance(pad, dict) else pad
     pad_id = settings.get("pad_id", tokenizer.token_to_id(pad))
@@ -140,5 +164,8 @@ def _register(files: ModelFiles, pooling: str) -> str:
             sources=ModelSource(hf="local/folder"),
             dim=1,  # a description only: FastEmbed takes the output as the model gives it
             model_file=files.onnx,
+            additional_files=[
+                file for file in files.digests if file not in (files.onnx, TOKENIZER, TOKENIZER_CONFIG)
+            ],
         )
     return name

@@ -7,10 +7,16 @@ from math import floor
 from typing import Any
 
 from .numbers import percent
-from .svg import HEAT, INK, SERIES
+from .svg import CARD, HEAT, INK, SERIES
 
 LEVELS = (1, 3, 10, 30, 100, 300, 1000)
 """Counts at which a density takes the next colour: a logarithmic scale in seven steps."""
+
+LEAST_PAIRS = 10
+"""The median of fewer is not drawn: it jumps about."""
+
+LABEL_GAP = 0.075
+"""Points nearer than this, in shares of the axis, have no room for two labels."""
 
 
 @dataclass(frozen=True)
@@ -46,22 +52,34 @@ def plot_recall(
         ax.fill_between(depths, low, high, color=series.colour, alpha=0.16, linewidth=0)
 
 
-def plot_pivots(
-    ax: Any, report: Mapping[str, Any], series: Series, *, label_offset: tuple[int, int] = (7, 5)
-) -> None:
-    """Filter recall against reduction, each point named by its threshold and with its 95% interval."""
+def plot_pivots(ax: Any, report: Mapping[str, Any], series: Series, *, only: float | None = None) -> None:
+    """Filter recall against reduction, with 95% intervals; each point, or `only` one, named by its threshold."""
     points = report["pivots"]
     x = [point["reduction"] for point in points]
     recalls = [point["recall"] for point in points]
     ax.plot(x, [recall["value"] for recall in recalls], **series.line())
     low, high = ([recall[end] for recall in recalls] for end in ("low", "high"))
     ax.vlines(x, low, high, color=series.colour, linewidth=1.2, alpha=0.7)
-    for point, across in zip(points, x, strict=True):
-        ax.annotate(
-            f"{point['threshold']:.2f}", (across, point["recall"]["value"]), label_offset,
-            textcoords="offset points", fontsize=10.5, color=series.colour,
-            ha="left" if label_offset[0] > 0 else "right",
-        )  # fmt: skip
+    named = [
+        (point["threshold"], point["reduction"], point["recall"]["value"])
+        for point in points
+        if only is None or abs(point["threshold"] - only) < 1e-9
+    ]
+    label_thresholds(ax, named, series.colour, above=True)
+
+
+def label_thresholds(
+    ax: Any, points: Sequence[tuple[float, float, float]], colour: str, *, above: bool
+) -> None:
+    """Name points (threshold, x, y) by their thresholds, leaving out those that crowd the one before."""
+    last = float("inf")
+    for threshold, x, y in sorted(points):
+        if last - x > LABEL_GAP:
+            last = x
+            offset, align = ((4, 6), "left") if above else ((-4, -14), "right")
+            ax.annotate(
+                f"{threshold:.2f}", (x, y), offset, textcoords="offset points", fontsize=11.5, color=colour, ha=align
+            )  # fmt: skip
 
 
 def plot_density(ax: Any, density: Mapping[str, Any]) -> None:
@@ -76,13 +94,11 @@ def plot_density(ax: Any, density: Mapping[str, Any]) -> None:
         corners = _rectangles(density, level)
         codes = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY] * (len(corners) // 5)
         shape = Path(corners, codes) if corners else Path([(0, 0)])
-        ax.add_patch(
-            PathPatch(
-                shape, facecolor=colour, linewidth=0, label=f"{least:,}+ pairs" if level else "1 pair +"
-            )
-        )
-    rows = medians(density)
-    ax.plot([row[0] for row in rows], [row[1] for row in rows], color=INK, linewidth=1.3, label="median")
+        ax.add_patch(PathPatch(shape, facecolor=colour, linewidth=0, label=f"{least:,} or more"))
+    rows = [row for row in medians(density) if row[4] >= LEAST_PAIRS]
+    x, y = [row[0] for row in rows], [row[1] for row in rows]
+    ax.plot(x, y, color=CARD, linewidth=3.2)  # so that the line shows on dark and light squares alike
+    ax.plot(x, y, color=INK, linewidth=1.3, label="median")
     ax.set_xlim(density["cosine_edges"][0], density["cosine_edges"][-1])
     ax.set_ylim(density["distances"][0] - 1, density["distances"][-1] + 1)
 
@@ -129,7 +145,17 @@ def _quantile(values: Sequence[int], counts: Sequence[int], rank: float) -> int:
 def share_axis(ax: Any, values: Sequence[float]) -> None:
     """A vertical axis of percents from just under the lowest value to 100%."""
     lowest = min([value for value in values if value is not None], default=0.0)
-    ax.set_ylim(max(0.0, floor(lowest * 10 - 1e-9) / 10), 1.012)
+    bottom = max(0.0, floor(lowest * 10 - 1e-9) / 10)
+    ax.set_ylim(bottom, 1.0 + 0.05 * (1 - bottom))
+    ax.yaxis.set_major_formatter(lambda value, _: percent(value, 0))
+
+
+def bits_axis(ax: Any, most: int) -> None:
+    """Bits from 0 to the most, against shares of the variance."""
+    from matplotlib.ticker import MultipleLocator
+
+    ax.set(xlim=(0, most), ylim=(0, 1.03))
+    ax.xaxis.set_major_locator(MultipleLocator(64 if most <= 512 else 128))
     ax.yaxis.set_major_formatter(lambda value, _: percent(value, 0))
 
 
@@ -149,4 +175,4 @@ def legend(ax: Any, place: str, **options: Any) -> None:
     """A legend when there is more than one thing to tell apart."""
     handles, labels = ax.get_legend_handles_labels()
     if len(handles) > 1:
-        ax.legend(handles, labels, loc=place, **{"fontsize": 11, **options})
+        ax.legend(handles, labels, loc=place, **{"fontsize": 12, **options})

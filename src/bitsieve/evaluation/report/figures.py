@@ -10,7 +10,9 @@ from typing import Any
 from .axes import (
     SCORINGS,
     Series,
+    bits_axis,
     count_axis,
+    label_thresholds,
     legend,
     plot_density,
     plot_pivots,
@@ -24,6 +26,12 @@ Report = Mapping[str, Any]
 
 OFF = "off"
 """The pivot threshold of a search without pivots."""
+
+STAGES = {
+    "pivots": {"color": SERIES[2]},
+    "codes": {"color": SERIES[0]},
+    "rerank": {"color": SERIES[1], "hatch": "//", "edgecolor": CARD},
+}
 
 
 def recall_figure(figure: Any, report: Report) -> None:
@@ -50,11 +58,11 @@ def pivot_figure(figure: Any, report: Report) -> None:
         rows = sorted(published.items(), key=lambda item: float(item[0]))
         x, y = [row["reduction"] for _, row in rows], [row["recall"] for _, row in rows]
         _plot_published(ax, x, y, "notebook")
-        for (threshold, _), across, up in zip(rows, x, y, strict=True):
-            ax.annotate(
-                f"{float(threshold):.2f}", (across, up), (-6, -13), textcoords="offset points",
-                fontsize=10, color=MUTED, ha="center",
-            )  # fmt: skip
+        named = [
+            (float(threshold), *point)
+            for (threshold, _), point in zip(rows, zip(x, y, strict=True), strict=True)
+        ]
+        label_thresholds(ax, named, MUTED, above=False)
     share_axis(
         ax,
         [point["recall"]["low"] for point in report["pivots"]]
@@ -69,7 +77,9 @@ def density_figure(figure: Any, report: Report) -> None:
     """Hamming distance against cosine over pairs of texts, and the median distance at each cosine."""
     ax = figure.add_subplot(title="Hamming distance", xlabel="cosine of two texts")
     plot_density(ax, report["correlation"]["density"])
-    legend(ax, "upper right", fontsize=10, handlelength=1.2, labelspacing=0.3)
+    legend(
+        ax, "upper right", fontsize=12, handlelength=1.2, labelspacing=0.3, title="pairs", title_fontsize=12
+    )
 
 
 def combined_figure(figure: Any, report: Report) -> None:
@@ -87,10 +97,12 @@ def combined_figure(figure: Any, report: Report) -> None:
                 if (point["scoring"], point["n_candidates"]) == (scoring, depth):
                     labels, values = [*labels, OFF], [*values, point["recall"]["value"]]
             ax.plot(range(len(values)), values, **series.line())
-            ax.set_xticks(range(len(labels)), labels, fontsize=9.5)
+            # Every second threshold has room for its name.
+            shown = [label if label == OFF or not i % 2 else "" for i, label in enumerate(labels)]
+            ax.set_xticks(range(len(labels)), shown, fontsize=11.5)
         ax.set_xlim(-0.5, len(labels) - 0.5)
     share_axis(panels[0], [point["recall"]["low"] for point in points])
-    legend(panels[-1], "lower right", fontsize=10.5)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=12)
 
 
 def variance_figure(figure: Any, report: Report) -> None:
@@ -103,16 +115,13 @@ def variance_figure(figure: Any, report: Report) -> None:
     ax.fill_between([0, *by_bits], [0, *by_bits.values()], color=SERIES[0], alpha=0.12, linewidth=0)
     ax.plot([n_bits, n_bits, 0], [0, share, share], color=INK, linewidth=1, linestyle=(0, (3, 3)))
     ax.plot([n_bits], [share], "o", color=SERIES[0])
-    ax.annotate(
-        f"{n_bits} bits: {percent(share)}", (n_bits, share), (10, -16), textcoords="offset points", color=INK
-    )
+    note = f"{n_bits} bits: {percent(share)}"
     published = (report["published"] or {}).get("explained_variance")
     if published is not None:
-        _plot_published(ax, [n_bits], [published], f"notebook: {percent(published)}")
-        legend(ax, "lower right")
-    ax.set(xlim=(0, max(by_bits)), ylim=(0, 1.03))
-    ax.xaxis.set_major_locator(_every(64 if max(by_bits) <= 512 else 128))
-    ax.yaxis.set_major_formatter(lambda value, _: percent(value, 0))
+        _plot_published(ax, [n_bits], [published], "notebook")
+        note += f"\n◇ notebook: {percent(published)}"
+    ax.annotate(note, (n_bits, share), (10, -8), textcoords="offset points", color=INK, va="top")
+    bits_axis(ax, max(by_bits))
 
 
 def error_figure(figure: Any, report: Report) -> None:
@@ -135,23 +144,21 @@ def time_figure(figure: Any, report: Report) -> None:
     _bars(steps, names, list(report["seconds"].values()), seconds)
     steps.set_title("the experiment, seconds a step")
     ways = searches_of(report)
-    colours = {"pivots": SERIES[2], "codes": SERIES[0], "rerank": SERIES[1]}
-    hatches = {"pivots": "////", "codes": "", "rerank": "...."}
+    handles: dict[str, Any] = {}
     for row, stages in enumerate(ways.values()):
         left = 0.0
         for name, stage in stages.items():
-            searches.barh(
-                row, stage["ms_per_query"], left=left, height=0.62, label="_" + name if row else name,
-                color=colours.get(name, MUTED), hatch=hatches.get(name), edgecolor=CARD, linewidth=0,
-            )  # fmt: skip
+            look = STAGES.get(name, {"color": MUTED})
+            handles[name] = searches.barh(
+                row, stage["ms_per_query"], left=left, height=0.62, linewidth=0, **look
+            )
             left += stage["ms_per_query"]
-        searches.text(left, row, f" {milliseconds(left)}", va="center", fontsize=11)
+        _label_bar(searches, left, row, milliseconds(left))
     _label_rows(searches, list(ways))
-    used = {name: colours.get(name, MUTED) for stages in ways.values() for name in stages}
-    handles, _ = searches.get_legend_handles_labels()
+    order = [name for name in STAGES if name in handles] + [name for name in handles if name not in STAGES]
     searches.legend(
-        handles[: len(used)], list(used)[: len(handles)], loc="upper left", bbox_to_anchor=(0, -0.02),
-        ncols=3, handlelength=1, columnspacing=1.4, fontsize=11, borderpad=0,
+        [handles[name] for name in order], order, loc="upper left", bbox_to_anchor=(0, 0),
+        ncols=3, handlelength=1, columnspacing=1.4, fontsize=12, borderpad=0,
     )  # fmt: skip
     searches.set_title("one query, milliseconds")
 
@@ -175,8 +182,12 @@ def _plot_published(ax: Any, x: Sequence[float], y: Sequence[float], label: str)
 def _bars(ax: Any, names: Sequence[str], values: Sequence[float], show: Any) -> None:
     ax.barh(range(len(names)), values, height=0.62, color=SERIES[0])
     for row, value in enumerate(values):
-        ax.text(value, row, f" {show(value)}", va="center", fontsize=11)
+        _label_bar(ax, value, row, show(value))
     _label_rows(ax, names)
+
+
+def _label_bar(ax: Any, value: float, row: int, text: str) -> None:
+    ax.annotate(text, (value, row), (5, 0), textcoords="offset points", va="center", fontsize=12)
 
 
 def _label_rows(ax: Any, names: Sequence[str]) -> None:
@@ -188,9 +199,3 @@ def _label_rows(ax: Any, names: Sequence[str]) -> None:
     ax.spines["bottom"].set_visible(False)
     ax.margins(x=0.22)
     ax.axvline(0, color=GRID, linewidth=1)
-
-
-def _every(step: int) -> Any:
-    from matplotlib.ticker import MultipleLocator
-
-    return MultipleLocator(step)

@@ -8,13 +8,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ...errors import FormatError, MissingExtraError, NewerFormatError
+from ..results import FORMAT_VERSION
 
 if TYPE_CHECKING:
     from ..comparison import ComparisonReport
     from ..results import ExperimentReport
-
-FORMAT_VERSION = 1
-"""The newest report.json and comparison.json these pages can show."""
 
 
 def write_report(report: "ExperimentReport | Mapping[str, Any]", path: str | Path) -> Path:
@@ -25,7 +23,7 @@ def write_report(report: "ExperimentReport | Mapping[str, Any]", path: str | Pat
     Raises: FormatError for another kind of dict; NewerFormatError for one of a later version;
         MissingExtraError without matplotlib or Jinja2.
     """
-    facts = _plain(report, "bitsieve-experiment")
+    facts = _plain(report, "bitsieve-experiment", FORMAT_VERSION)
     _require_extra()
     from .pages import experiment_page
 
@@ -38,22 +36,26 @@ def write_comparison(comparison: "ComparisonReport | Mapping[str, Any]", path: s
     comparison: a comparison, or what `json.load` reads from its comparison.json.
     Returns, raises: as `write_report`.
     """
-    facts = _plain(comparison, "bitsieve-comparison")
-    facts["reports"] = [_plain(report, "bitsieve-experiment") for report in facts["reports"]]
+    from ..comparison import FORMAT_VERSION as COMPARISON_VERSION
+
+    facts = _plain(comparison, "bitsieve-comparison", COMPARISON_VERSION)
+    facts["reports"] = [_plain(report, "bitsieve-experiment", FORMAT_VERSION) for report in facts["reports"]]
     _require_extra()
     from .comparison_page import comparison_page
 
     return _write(_fill("comparison.html.j2", comparison_page(facts)), Path(path))
 
 
-def _plain(report: "ExperimentReport | ComparisonReport | Mapping[str, Any]", kind: str) -> dict[str, Any]:
+def _plain(
+    report: "ExperimentReport | ComparisonReport | Mapping[str, Any]", kind: str, newest: int
+) -> dict[str, Any]:
     """The dict as JSON gives it back, numbers used as keys being strings, so that there is one form to draw."""
     found = report if isinstance(report, Mapping) else report.to_dict()
     if found.get("format") != kind:
         raise FormatError(f"expected a dict with format {kind!r}, got {found.get('format')!r}")
-    if found.get("format_version", 0) > FORMAT_VERSION:
+    if found.get("format_version", 0) > newest:
         raise NewerFormatError(
-            f"this {kind} has format version {found['format_version']}, known here is {FORMAT_VERSION}: "
+            f"this {kind} has format version {found['format_version']}, known here is {newest}: "
             "update bitsieve"
         )
     facts: dict[str, Any] = json.loads(json.dumps(dict(found)))
