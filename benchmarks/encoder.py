@@ -67,7 +67,9 @@ def measure(name: str, texts: list[str], rounds: int) -> dict[str, Any]:
                 started = time.perf_counter()
                 vectors[side] = run[side](texts)
                 seconds[side].append(time.perf_counter() - started)
-                print(f"  round {round_ + 1}, {side}: {len(texts) / seconds[side][-1]:.1f} texts/s", flush=True)
+                print(
+                    f"  round {round_ + 1}, {side}: {len(texts) / seconds[side][-1]:.1f} texts/s", flush=True
+                )
     speeds = {side: len(texts) / median(times) for side, times in seconds.items()}
     cosine = float(np.einsum("nd,nd->n", vectors["fastembed"], vectors["bitsieve"]).min())
     return {
@@ -91,7 +93,9 @@ def commit() -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--texts", type=int, default=2000, help="the first so many leads of wikipedia-en")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=RESULTS / "encoder.json")

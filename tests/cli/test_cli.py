@@ -27,7 +27,8 @@ def test_every_command_explains_itself(bitsieve: Run, command: str) -> None:
 
 
 def test_help_does_not_wait_for_numpy_or_fastembed() -> None:
-    code = "import sys; sys.argv = ['bitsieve', '--help']\nfrom bitsieve.cli import main\ntry: main()\nexcept SystemExit: pass\n"
+    code = "import sys\nsys.argv = ['bitsieve', '--help']\nfrom bitsieve.cli import main\n"
+    code += "try: main()\nexcept SystemExit: pass\n"
     code += "print([m for m in ('numpy', 'fastembed', 'onnxruntime', 'matplotlib', 'pyarrow') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
@@ -92,7 +93,8 @@ def test_experiment_on_own_texts_with_held_out_queries(bitsieve: Run, articles: 
     )  # fmt: skip
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["protocol"] | {"n_correlation": 0} == {
-        "name": "held-out", "in_sample": False, "n_vectors": 120, "n_queries": 30, "n_correlation": 0, "k": 10, "seed": 7,
+        "name": "held-out", "in_sample": False, "n_vectors": 120, "n_queries": 30, "n_correlation": 0, "k": 10,
+        "seed": 7,
     }  # fmt: skip
     assert len(report["pivot_rows"]) == 4
     assert np.load(tmp_path / "out/data/120_all_minilm_l6_v2_hashes_64bits.npy").shape == (120, 64)

@@ -92,6 +92,7 @@ def _handler(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
             if hub.hang in f"{self.command} {path}":
                 time.sleep(60)
                 return
+            path = path.replace("/resolve/main/", f"/resolve/{REVISION}/")
             files = f"/{hub.repository}/resolve/{REVISION}/"
             if hub.status != 200:
                 self.send(b"no", status=hub.status)

@@ -207,9 +207,13 @@ def test_too_small_a_corpus_is_refused_before_anything_is_embedded(setup: Setup,
         check_size(setup, n, D)
 
 
-def test_an_unknown_protocol_is_refused(corpus: Corpus, vectors: np.ndarray) -> None:
-    with pytest.raises(InputError, match="held-out"):
-        run_experiment(corpus, make_encoder(), vectors, Setup("notebok"))
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [({"protocol": "notebok"}, "held-out"), ({"n_bits": 12}, "multiple of 8"), ({"n_pivots": 0}, "n_pivots")],
+)
+def test_a_wrong_setup_is_refused_before_any_text_is_read(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        Setup(**wrong)
 
 
 def advice(asymmetric: float, threshold_recall: float) -> str:

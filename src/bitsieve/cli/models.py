@@ -25,51 +25,41 @@ def show(
     """List the models: what is here, dimension, size, licence, prefixes, source."""
     if context.invoked_subcommand:
         return
-    from rich.table import Table
-
     from ..encoder import hub
     from ..encoder.registry import KNOWN
-    from .console import make_console, told
+    from .console import told
 
     with told():
-        table = Table(
-            "model", "here", "d", "size", "licence", "prefixes: query / passage", "source", expand=True
-        )
         listed = hub.listed()
         for name, known in KNOWN.items():
-            prefixes = f"{known.query_prefix!r} / {known.passage_prefix!r}" if known.query_prefix else "none"
-            if known.optional_query_prefix:
-                prefixes = f"none (optional for queries: {known.optional_query_prefix!r})"
-            sizes = [f"{weights.size / 1e6:.0f} MB" for weights in known.weights]
-            if name in listed:
-                sizes.append(f"{listed[name][0].size_in_GB * 1000:.0f} MB (hub)")
-            sources = [weights.packages for weights in known.weights]
-            repository = hub.entry(name, known)
-            if repository:
-                sources.append(f"hub: {repository.sources.hf}")
-            dimension = str(listed[name][0].dim) if name in listed else ""
-            table.add_row(
-                name,
-                _here(name, model_dir),
-                dimension,
-                "\n".join(sizes),
-                known.licence,
-                prefixes,
-                "\n".join(sources),
+            description = listed[name][0] if name in listed else None
+            dimension = f"d={description.dim}, " if description else ""
+            typer.echo(
+                f"{name}   {dimension}{known.pooling} pooling, {known.max_tokens} tokens, {known.licence}"
             )
-        for name, (description, _) in sorted(listed.items()) if everything else ():
-            if name not in KNOWN:
-                size, source = (
-                    f"{description.size_in_GB * 1000:.0f} MB (hub)",
-                    f"hub: {description.sources.hf}",
-                )
-                table.add_row(
-                    name, _here(name, model_dir), str(description.dim), size, description.license, "", source
-                )
-        console = make_console()
-        console.print(table)
+            typer.echo(f"    here      {_here(name, model_dir)}")
+            prefixes = (
+                f"query {known.query_prefix!r}, passage {known.passage_prefix!r}"
+                if known.query_prefix
+                else "none"
+            )
+            if known.optional_query_prefix:
+                prefixes = f"none; optional for queries: {known.optional_query_prefix!r}"
+            typer.echo(f"    prefixes  {prefixes}")
+            for weights in known.weights:
+                typer.echo(f"    source    {weights.packages}: {weights.label}, {weights.size / 1e6:.0f} MB")
+            if repository := hub.entry(name, known):
+                size = f", {description.size_in_GB * 1000:.0f} MB" if description else ""
+                typer.echo(f"    source    hub {repository.sources.hf}: {repository.model_file}{size}")
+        others = sorted(set(listed) - set(KNOWN))
         if not everything:
-            console.print(f"{len(set(listed) - set(KNOWN))} more that FastEmbed lists: bitsieve models --all")
+            typer.echo(f"{len(others)} more that FastEmbed lists: bitsieve models --all")
+            return
+        for name in others:
+            description = listed[name][0]
+            size = f"{description.size_in_GB * 1000:,.0f} MB"
+            here = _here(name, model_dir)
+            typer.echo(f"{name:60} d={description.dim:<5} {size:>9}  {description.license:14} here: {here}")
 
 
 @app.command()

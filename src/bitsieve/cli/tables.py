@@ -77,9 +77,10 @@ def print_search(
 def print_comparison(console: "Console", comparison: "ComparisonReport") -> None:
     """Print the conclusion table and the findings."""
     names = [report.model["name"] for report in comparison.reports]
-    table = _table("which model for which use, as measured", "use", *names, "best")
+    short = {name: name.rsplit("/", 1)[-1] for name in names}
+    table = _table("which model for which use, as measured", "use", *short.values(), "best")
     for line in comparison.conclusions:
-        best = f"{line.winner} ({line.reason})" if line.winner else f"none: {line.reason}"
+        best = f"{short[line.winner]}: {line.reason}" if line.winner else f"none: {line.reason}"
         table.add_row(line.use, *(line.values[name] for name in names), best)
     console.print(table)
     for finding in comparison.findings:

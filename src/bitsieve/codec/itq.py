@@ -80,7 +80,7 @@ class ITQ:
         Raises: InputError for a parameter out of range, too few rows or dimensions, NaN or Inf, or rows
             that are all equal.
         """
-        self._check_parameters()
+        self.check_parameters()
         vectors = check_vectors(vectors)
         n, d = vectors.shape
         if self.n_bits > d:
@@ -159,7 +159,7 @@ class ITQ:
         n_fit_rows = parameters.pop("n_fit_rows")
         itq = cls(**parameters)
         try:
-            itq._check_parameters()
+            itq.check_parameters()
             itq.n_fit_rows_ = check_count(n_fit_rows, "n_fit_rows")
         except InputError as error:
             raise FormatError(f"{folder}: codec.json: {error}") from error
@@ -173,7 +173,8 @@ class ITQ:
         product = components.astype(np.float64) @ rotation.astype(np.float64)
         self.projection_ = product.astype(np.float32)
 
-    def _check_parameters(self) -> None:
+    def check_parameters(self) -> None:
+        """Raise InputError for a parameter out of range, as `fit` does first."""
         check_count(self.n_bits, "n_bits", least=8)
         if self.n_bits % 8:
             raise InputError(f"n_bits must be a multiple of 8, got {self.n_bits}: codes are whole bytes")

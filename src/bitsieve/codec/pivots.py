@@ -72,7 +72,7 @@ class PivotFilter:
         Raises: InputError for a parameter out of range, rows that are not of norm 1, or fewer different
             vectors than pivots.
         """
-        self._check_parameters()
+        self.check_parameters()
         vectors = check_vectors(vectors, unit=True)
         n = len(vectors)
         if n < self.n_pivots:
@@ -112,7 +112,7 @@ class PivotFilter:
         Returns: (q, n) bool.
         Raises: InputError for a negative or NaN threshold; DimensionError when n_pivots differs.
         """
-        self._check_parameters()
+        self.check_parameters()
         if isinstance(threshold, bool) or not isinstance(threshold, Real) or not threshold >= 0:
             raise InputError(f"threshold must be a number of at least 0, got {threshold!r}")
         threshold = min(float(threshold), np.pi)  # no gap is larger, and float32 may not hold what came
@@ -172,13 +172,14 @@ class PivotFilter:
         parameters, arrays = read_bundle(folder, LAYOUT)
         pivots = cls(**parameters)
         try:
-            pivots._check_parameters()
+            pivots.check_parameters()
         except InputError as error:
             raise FormatError(f"{folder}: codec.json: {error}") from error
         pivots.pivots_, pivots.pivot_rows_ = arrays["pivots"], arrays["pivot_rows"]
         return pivots
 
-    def _check_parameters(self) -> None:
+    def check_parameters(self) -> None:
+        """Raise InputError for a parameter out of range, as `fit` does first."""
         check_count(self.n_pivots, "n_pivots")
         if self.metric not in SAME_DIRECTION:
             raise InputError(f"metric must be one of {list(SAME_DIRECTION)}, got {self.metric!r}")

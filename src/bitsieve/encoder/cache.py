@@ -25,6 +25,9 @@ DEFAULT_MAX_BYTES = 2 << 30
 _LOOKUP = 500
 """Keys per SELECT, below SQLite's oldest limit of 999 variables."""
 
+_DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What reading a damaged file raises; sqlite3 decodes the names in its own error messages too."""
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS models (id INTEGER PRIMARY KEY, digest TEXT UNIQUE NOT NULL, name TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS vectors (
@@ -70,7 +73,7 @@ class VectorCache:
             self._database = self._open()
         except (OSError, sqlite3.OperationalError) as error:
             self._give_up(error)
-        except sqlite3.DatabaseError as error:
+        except _DAMAGE as error:
             self._start_anew(error)
 
     def get(self, keys: Sequence[bytes], dimension: int) -> dict[bytes, tuple[FloatArray, int]]:
@@ -90,7 +93,7 @@ class VectorCache:
                         found[key] = np.frombuffer(blob, dtype="<f4"), n_tokens
         except sqlite3.OperationalError as error:
             self._give_up(error)
-        except sqlite3.DatabaseError as error:
+        except _DAMAGE as error:
             self._start_anew(error)
         return found
 
@@ -111,7 +114,7 @@ class VectorCache:
             self._shrink()
         except sqlite3.OperationalError as error:
             self._give_up(error)
-        except sqlite3.DatabaseError as error:
+        except _DAMAGE as error:
             self._start_anew(error)
 
     def contents(self) -> list[CachedModel]:
@@ -126,7 +129,7 @@ class VectorCache:
             return [CachedModel(*row) for row in rows]
         except sqlite3.OperationalError as error:
             self._give_up(error)
-        except sqlite3.DatabaseError as error:
+        except _DAMAGE as error:
             self._start_anew(error)
         return []
 

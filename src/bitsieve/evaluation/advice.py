@@ -38,7 +38,7 @@ def _on_candidates(asymmetric: RecallPoint | None, hamming: RecallPoint | None, 
     depth, estimate = asymmetric.n_candidates, asymmetric.recall
     best = (
         f"For {TARGET:.0%} recall ask for {depth:,} candidates with asymmetric scoring ({depth / n:.1%} of the "
-        f"corpus; measured {estimate.value:.1%}, 95 % interval {estimate.low:.1%} to {estimate.high:.1%})"
+        f"corpus; measured {estimate.value:.1%}, 95% interval {estimate.low:.1%} to {estimate.high:.1%})"
     )
     if hamming is None or hamming.n_candidates >= n:
         return f"{best}; Hamming distance does not get there."
@@ -55,7 +55,7 @@ def _on_pivots(
     plain = spent["codes"] + spent["rerank"]
     sieved = sum(ms for stage, ms in spent.items() if "(pivots first)" in stage)
     left = {(c.scoring, c.n_candidates): c.recall.value for c in combined if c.threshold == point.threshold}
-    kept = f"A pivot threshold of {point.threshold:.2f} keeps {point.recall.value:.1%} and removes {point.reduction:.1%}"
+    kept = f"Pivots at {point.threshold:.2f} keep {point.recall.value:.1%} and remove {point.reduction:.1%}"
     if ("asymmetric", 500) in left:
         kept += f" ({left['asymmetric', 500]:.1%} recall after 500 candidates by codes)"
     times = f"at 0.15 a query takes {sieved:.2f} ms with pivots and {plain:.2f} ms without"

@@ -91,10 +91,9 @@ def find(reports: Sequence[ExperimentReport]) -> list[str]:
         name, ours = report.model["name"], report.correlation.spearman
         theirs = (report.published or {}).get("spearman")
         if theirs is not None:
-            holds = abs(ours - theirs) < 0.1
-            verdict = "as the notebook says" if holds else "which does not hold here"
+            verdict = "and ours is close to it" if abs(ours - theirs) < 0.1 else "which does not hold here"
             findings.append(
-                f"Spearman of Hamming against cosine, {name}: {ours:+.3f}; the notebook gives {theirs:+.3f}, {verdict}."
+                f"Spearman of Hamming against cosine, {name}: {_signed(ours)}. The notebook gives {_signed(theirs)}, {verdict}."
             )
     if len(reports) > 1:
         wide = max(reports, key=lambda report: report.spread.cosine_std)
@@ -155,7 +154,7 @@ def _correlation(reports: Sequence[ExperimentReport]) -> Conclusion:
         use="Hamming distance that follows cosine",
         winner=order[0] if clear else None,
         reason="strongest correlation" if clear else "correlations within 0.02",
-        values={name: f"Spearman {value:+.3f}" for name, value in values.items()},
+        values={name: f"Spearman {_signed(value)}" for name, value in values.items()},
     )
 
 
@@ -165,6 +164,10 @@ def _by_interval(use: str, values: Mapping[str, Estimate]) -> Conclusion:
     return Conclusion(
         use=use,
         winner=order[0] if clear else None,
-        reason="its 95 % interval is above the others'" if clear else "95 % intervals overlap",
+        reason="its 95% interval is above the others'" if clear else "95% intervals overlap",
         values={name: f"{v.value:.1%} ({v.low:.1%} to {v.high:.1%})" for name, v in values.items()},
     )
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("-", "−")

@@ -37,6 +37,7 @@ from .results import (
     StageTime,
 )
 
+PROTOCOLS = ("notebook", "held-out")
 K = 10
 NOTEBOOK_QUERIES = 100
 HELD_OUT_QUERIES = 1000
@@ -51,13 +52,22 @@ BANNED = ("torch", "datasets")
 
 @dataclass(frozen=True)
 class Setup:
-    """What an experiment is asked for."""
+    """What an experiment is asked for.
+
+    Raises: InputError for a parameter out of range, before any text is read.
+    """
 
     protocol: str = "notebook"
     n_bits: int = 128
     n_iter: int = 50
     n_pivots: int = 8
     seed: int = 42
+
+    def __post_init__(self) -> None:
+        if self.protocol not in PROTOCOLS:
+            raise InputError(f"protocol must be one of {', '.join(PROTOCOLS)}, got {self.protocol!r}")
+        ITQ(self.n_bits, self.n_iter, seed=self.seed).check_parameters()
+        PivotFilter(self.n_pivots, seed=self.seed).check_parameters()
 
 
 @dataclass(frozen=True)
@@ -182,7 +192,7 @@ def run_experiment(
 
 def check_size(setup: Setup, n_texts: int, dimension: int) -> None:
     """Raise InputError before anything is embedded when the corpus is too small for what is asked."""
-    least = max(setup.n_bits, K + 2)
+    least = max(setup.n_bits, setup.n_pivots, K + 2)
     if setup.protocol == "held-out":
         least = -(-least * 5 // 4)
     if n_texts < least:
@@ -202,13 +212,9 @@ def choose(setup: Setup, corpus: Corpus, encoder: Encoder, vectors: FloatArray) 
     if setup.protocol == "notebook":
         rows = np.random.RandomState(setup.seed).choice(n, min(NOTEBOOK_QUERIES, n), replace=False)
         return Sample(vectors, vectors[rows], np.arange(n), rows, exclude=rows)
-    if setup.protocol != "held-out":
-        raise InputError(f"protocol must be 'notebook' or 'held-out', got {setup.protocol!r}")
     n_queries = min(HELD_OUT_QUERIES, n // 5)
     order = np.random.RandomState(setup.seed).permutation(n)
     query_rows, rows = np.sort(order[:n_queries]), np.sort(order[n_queries:])
-    if not n_queries:
-        raise InputError(f"held-out queries need 5 texts or more, the corpus has {n}")
     if encoder.model.query_prefix == encoder.model.passage_prefix:
         queries = vectors[query_rows]
     else:

@@ -76,7 +76,7 @@ def label_thresholds(
     for threshold, x, y in sorted(points):
         if last - x > LABEL_GAP:
             last = x
-            offset, align = ((4, 6), "left") if above else ((-4, -14), "right")
+            offset, align = ((4, 6), "left") if above else ((0, -15), "center")
             ax.annotate(
                 f"{threshold:.2f}", (x, y), offset, textcoords="offset points", fontsize=11.5, color=colour, ha=align
             )  # fmt: skip
@@ -94,7 +94,7 @@ def plot_density(ax: Any, density: Mapping[str, Any]) -> None:
         corners = _rectangles(density, level)
         codes = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY] * (len(corners) // 5)
         shape = Path(corners, codes) if corners else Path([(0, 0)])
-        ax.add_patch(PathPatch(shape, facecolor=colour, linewidth=0, label=f"{least:,} or more"))
+        ax.add_patch(PathPatch(shape, facecolor=colour, linewidth=0, label=f"{least:,}+"))
     rows = [row for row in medians(density) if row[4] >= LEAST_PAIRS]
     x, y = [row[0] for row in rows], [row[1] for row in rows]
     ax.plot(x, y, color=CARD, linewidth=3.2)  # so that the line shows on dark and light squares alike
@@ -118,6 +118,14 @@ def _rectangles(density: Mapping[str, Any], level: int) -> list[tuple[float, flo
                 bottom, top = column[0] - 0.5, column[-1] + 0.5
                 corners += [(left, bottom), (right, bottom), (right, top), (left, top), (left, bottom)]
     return corners
+
+
+def density_legend(figure: Any, ax: Any) -> None:
+    """The levels of a density in one row under it, where no pair of texts can lie."""
+    figure.legend(
+        *ax.get_legend_handles_labels(), loc="outside lower center", ncols=len(LEVELS) + 1, fontsize=11,
+        handlelength=0.9, handletextpad=0.35, columnspacing=0.8,
+    )  # fmt: skip
 
 
 def medians(density: Mapping[str, Any]) -> list[tuple[float, int, int, int, int]]:

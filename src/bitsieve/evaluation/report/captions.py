@@ -47,8 +47,8 @@ def density_caption(report: Report) -> str:
     """How closely Hamming distance follows cosine."""
     rho = report["correlation"]["spearman"]
     return (
-        f"{report['correlation']['n_pairs']:,} pairs of texts; the stronger a square’s colour, the more of them. "
-        f"The closer they keep to a falling line, the better codes order texts: Spearman {number(rho, 3)}, "
+        f"{report['correlation']['n_pairs']:,} pairs of texts; the stronger a square’s colour, the more of them "
+        f"lie there. The closer they keep to a falling line, the better codes order texts: Spearman {number(rho, 3)}, "
         f"where {number(-1)} is the same order and 0 is none."
     )
 

@@ -8,6 +8,7 @@ from .axes import (
     Series,
     bits_axis,
     count_axis,
+    density_legend,
     legend,
     plot_density,
     plot_pivots,
@@ -89,7 +90,11 @@ def density_figure(figure: Any, reports: Reports) -> None:
     panels[0].set_ylim(
         min(d["distances"][0] for d in densities) - 1, max(d["distances"][-1] for d in densities) + 1
     )
-    figure.supxlabel("cosine of two texts", fontsize=13, color=MUTED)
+    fullest = max(range(len(reports)), key=lambda i: len(panels[i].patches))
+    density_legend(figure, panels[fullest])
+    for ax in panels[max(0, len(reports) - 2) : len(reports)]:
+        ax.set_xlabel("cosine of two texts")
+        ax.tick_params(labelbottom=True)
     figure.supylabel("Hamming distance", fontsize=13, color=MUTED)
 
 

@@ -39,7 +39,7 @@ def comparison_page(comparison: Mapping[str, Any]) -> dict[str, Any]:
             "findings": comparison["findings"],
             "cards": cards(reports),
             "spread": tables.spread_table(reports),
-            "figures": figures_table(reports),
+            "figures": figures_table(reports, comparison["ms_per_text"]),
             "model_facts": {name: tables.model_facts(report) for name, report in reports.items()},
             "corpus": tables.corpus_facts(first),
             "machine": tables.machine_facts(comparison["machine"]),
@@ -67,9 +67,9 @@ def asked(report: Mapping[str, Any], n_models: int) -> str:
     """The question of the comparison in one sentence."""
     codec, protocol = report["codec"], report["protocol"]
     return (
-        f"Which of these {n_models} models is best for {codec['n_bits'] // 8}-byte codes ({codec['n_bits']} bits)? The same "
-        f"{protocol['n_vectors']:,} texts of {report['corpus']['name']}, the same {protocol['n_queries']:,} queries "
-        f"and the same steps with each, in the {protocol['name']} protocol."
+        f"Which of these {n_models} models is best for {codec['n_bits'] // 8}-byte codes ({codec['n_bits']} bits)? "
+        f"The same {protocol['n_vectors']:,} texts of {report['corpus']['name']}, the same "
+        f"{protocol['n_queries']:,} queries and the same steps with each, in the {protocol['name']} protocol."
     )
 
 
@@ -120,7 +120,7 @@ def cards(reports: Reports) -> dict[str, Card]:
         ),
         "density": (
             "Does Hamming distance follow cosine?", _density_caption(reports),
-            figures.density_figure, _density_table(reports), 310 if len(reports) < 3 else 460,
+            figures.density_figure, _density_table(reports), 330 if len(reports) < 3 else 460,
         ),
         "variance": (
             "How much do the bits hold?", _variance_caption(reports),
@@ -167,7 +167,7 @@ def _pivot_caption(reports: Reports) -> str:
 def _density_caption(reports: Reports) -> str:
     found = [f"{name} {number(report['correlation']['spearman'], 3)}" for name, report in reports.items()]
     return (
-        "Pairs of texts on the same axes; colour grows stronger at 1, 3, 10, 30, … of them. "
+        "Pairs of texts on the same axes; the stronger a square’s colour, the more of them. "
         f"The closer to one falling line, the better. Spearman: {', '.join(found)}."
     )
 

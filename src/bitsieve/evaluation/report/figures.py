@@ -12,6 +12,7 @@ from .axes import (
     Series,
     bits_axis,
     count_axis,
+    density_legend,
     label_thresholds,
     legend,
     plot_density,
@@ -77,9 +78,7 @@ def density_figure(figure: Any, report: Report) -> None:
     """Hamming distance against cosine over pairs of texts, and the median distance at each cosine."""
     ax = figure.add_subplot(title="Hamming distance", xlabel="cosine of two texts")
     plot_density(ax, report["correlation"]["density"])
-    legend(
-        ax, "upper right", fontsize=12, handlelength=1.2, labelspacing=0.3, title="pairs", title_fontsize=12
-    )
+    density_legend(figure, ax)
 
 
 def combined_figure(figure: Any, report: Report) -> None:
@@ -97,8 +96,11 @@ def combined_figure(figure: Any, report: Report) -> None:
                 if (point["scoring"], point["n_candidates"]) == (scoring, depth):
                     labels, values = [*labels, OFF], [*values, point["recall"]["value"]]
             ax.plot(range(len(values)), values, **series.line())
-            # Every second threshold has room for its name.
-            shown = [label if label == OFF or not i % 2 else "" for i, label in enumerate(labels)]
+            # Not every threshold has room for its name.
+            last = len(labels) - 1
+            shown = [
+                label if i == last or (i % 2 == 0 and i < last - 1) else "" for i, label in enumerate(labels)
+            ]
             ax.set_xticks(range(len(labels)), shown, fontsize=11.5)
         ax.set_xlim(-0.5, len(labels) - 0.5)
     share_axis(panels[0], [point["recall"]["low"] for point in points])

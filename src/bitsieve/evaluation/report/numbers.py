@@ -31,9 +31,9 @@ def percent(share: float | None, digits: int = 1) -> str:
     return NONE if share is None else f"{number(100 * share, digits)}%"
 
 
-def points(difference: float) -> str:
+def points(difference: float, digits: int = 1) -> str:
     """A difference of two shares, 0.0121 as "+1.2 points"."""
-    return f"{signed(100 * difference, 1)} points"
+    return f"{signed(100 * difference, digits)} points"
 
 
 def interval(estimate: Mapping[str, Any]) -> str:

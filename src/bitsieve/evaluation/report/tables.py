@@ -172,8 +172,8 @@ def corpus_facts(report: Report) -> dict[str, str]:
     return {
         "name": corpus["name"],
         "texts": f"{corpus['n_texts']:,}, {corpus['mean_characters']:.0f} characters on average",
-        "left out": f"{corpus['n_skipped']:,} records",
-        "cut at the model's limit": f"{corpus['n_truncated']:,} texts",
+        "records left out": number(corpus["n_skipped"]),
+        "texts cut at the model’s limit": number(corpus["n_truncated"]),
         "licence": corpus["licence"],
         "source": corpus["source"],
         "searched": f"{protocol['n_vectors']:,} texts",

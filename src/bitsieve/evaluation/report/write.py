@@ -4,7 +4,6 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ...errors import FormatError, MissingExtraError, NewerFormatError
@@ -62,20 +61,19 @@ def _plain(
     return facts
 
 
-def _require_extra() -> tuple[ModuleType, ModuleType]:
+def _require_extra() -> None:
     try:
-        import jinja2
-        import matplotlib
+        import jinja2  # noqa: F401
+        import matplotlib  # noqa: F401
     except ImportError as error:
         raise MissingExtraError("the HTML report", "report") from error
-    return jinja2, matplotlib
 
 
 def _fill(template: str, context: dict[str, Any]) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader(__package__ or "bitsieve.evaluation.report"),
+        loader=PackageLoader("bitsieve.evaluation.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -1,0 +1,148 @@
+"""The README's tables, made from the committed results, so that no number there is typed by hand.
+
+bitsieve compare wikipedia-en --out notebook
+bitsieve compare wikipedia-en --protocol held-out --out held-out
+cp notebook/comparison.json benchmarks/results/notebook.json
+cp held-out/comparison.json benchmarks/results/held-out.json
+.venv/bin/python benchmarks/readme_tables.py        prints the tables; a test compares them with the README
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+DEPTHS = (50, 100, 200, 500, 1000)
+
+
+def notebook_table() -> str:
+    """The notebook's figures beside ours, both models."""
+    bge, minilm = load("notebook.json")["reports"]
+    both = (bge, minilm)
+    rows = [
+        figure("norm of the mean", both, lambda r: r["codec"]["mean_norm"], "mean_norm", ".4f"),
+        figure(
+            "explained variance, 128 components",
+            both,
+            lambda r: r["codec"]["explained_variance"],
+            "explained_variance",
+            ".2%",
+        ),
+    ]
+    for step in (10, 20, 30, 40, 50):
+        rows.append(
+            figure(
+                f"quantization error at {step}",
+                both,
+                lambda r, i=step: r["codec"]["quantization_error"][i - 1],
+                ("quantization_error", step),
+                ".4f",
+            )
+        )
+    rows.append(
+        figure(
+            "Spearman, Hamming against cosine",
+            both,
+            lambda r: r["correlation"]["spearman"],
+            "spearman",
+            "+.4f",
+        )
+    )
+    for label, scoring in (("recall@10, Hamming", "hamming"), ("recall@10, asymmetric", "asymmetric")):
+        for depth in (100, 500, 1000):
+            rows.append(
+                figure(
+                    f"{label}, {depth:,} candidates",
+                    both,
+                    lambda r, c=depth, s=scoring: recall(r, s, c)["value"],
+                    (f"{scoring}_recall", depth),
+                    ".1%",
+                )
+            )
+    rows += [pivots(index, both) for index in range(5)]
+    head = ("figure", "bge-small: notebook", "here", "MiniLM: notebook", "here")
+    return markdown(head, rows)
+
+
+def held_out_table() -> str:
+    """recall@10 of 1,000 queries that codec and corpus never saw."""
+    reports = load("held-out.json")["reports"]
+    head = ["candidates"]
+    for report in reports:
+        name = "bge-small" if "bge" in report["model"]["name"] else "MiniLM"
+        head += [f"{name}, Hamming", f"{name}, asymmetric"]
+    rows = []
+    for depth in DEPTHS:
+        cells = [f"{depth:,}"]
+        for report in reports:
+            for scoring in ("hamming", "asymmetric"):
+                found = recall(report, scoring, depth)
+                cells.append(f"{found['value']:.1%} ({found['low']:.1%} to {found['high']:.1%})")
+        rows.append(tuple(cells))
+    return markdown(tuple(head), rows)
+
+
+def encoder_table() -> str:
+    """Texts per second, ours and FastEmbed's own."""
+    rows = []
+    for result in load("encoder.json")["results"]:
+        speeds = result["texts_per_second"]
+        rows.append(
+            (
+                f"{result['model']['name']} ({result['model']['weights']})",
+                f"{speeds['fastembed']:.1f}",
+                f"{speeds['bitsieve']:.1f}",
+                f"{result['ratio']:.2f} ×",
+            )
+        )
+    return markdown(("model", "FastEmbed `embed()`, texts/s", "bitsieve, texts/s", "ratio"), rows)
+
+
+def load(name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((RESULTS / name).read_text())
+    return loaded
+
+
+def recall(report: dict[str, Any], scoring: str, depth: int) -> dict[str, float]:
+    return next(
+        point["recall"]
+        for point in report["recall"]
+        if (point["scoring"], point["n_candidates"]) == (scoring, depth)
+    )
+
+
+def figure(label: str, both: Any, ours: Any, theirs: str | tuple[str, int], spec: str) -> tuple[str, ...]:
+    """A row: the label, then for each model what was published and what was measured."""
+    cells = [label]
+    for report in both:
+        published = report["published"]
+        if isinstance(theirs, tuple):
+            value = published.get(theirs[0], {}).get(str(theirs[1]))
+        else:
+            value = published.get(theirs)
+        cells += ["" if value is None else signed(value, spec), signed(ours(report), spec)]
+    return tuple(cells)
+
+
+def pivots(index: int, both: Any) -> tuple[str, ...]:
+    """A row of the pivot table."""
+    cells = [f"pivots at {both[0]['pivots'][index]['threshold']:.2f}: recall, removed"]
+    for report in both:
+        point = report["pivots"][index]
+        published = report["published"]["pivots"].get(str(point["threshold"]))
+        cells.append(f"{published['recall']:.1%}, {published['reduction']:.1%}" if published else "")
+        cells.append(f"{point['recall']['value']:.1%}, {point['reduction']:.1%}")
+    return tuple(cells)
+
+
+def signed(value: float, spec: str) -> str:
+    return format(value, spec).replace("-", "−")
+
+
+def markdown(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) + ("---:",) * (len(head) - 1), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+if __name__ == "__main__":
+    print("\n\n".join((notebook_table(), held_out_table(), encoder_table())))
