@@ -73,7 +73,6 @@ def test_python_in_the_docs_runs(page: Path, tmp_path: Path) -> None:
     env = {
         **os.environ,
         "BITSIEVE_MODEL_DIR": str(SHARED_MODELS),
-        "BITSIEVE_CACHE_DIR": str(tmp_path / "cache"),
     }
     for block in blocks(page, "python"):
         done = subprocess.run(
@@ -120,7 +119,6 @@ def test_the_notebook_runs_and_keeps_its_outputs(tmp_path: Path) -> None:
         **os.environ,
         "BITSIEVE_EXAMPLE_TEXTS": "600",
         "BITSIEVE_MODEL_DIR": str(SHARED_MODELS),
-        "BITSIEVE_CACHE_DIR": str(tmp_path / "cache"),
     }
     done = subprocess.run(
         [sys.executable, "-c", run, str(path), str(tmp_path / "out.ipynb")],

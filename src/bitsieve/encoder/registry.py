@@ -45,6 +45,7 @@ class KnownModel:
     """What a model's card says of it."""
 
     name: str
+    dimension: int
     pooling: str
     max_tokens: int
     licence: str
@@ -73,6 +74,7 @@ KNOWN: dict[str, KnownModel] = {
     for model in (
         KnownModel(
             name="BAAI/bge-small-en-v1.5",
+            dimension=384,
             pooling="cls",
             max_tokens=512,
             licence="MIT",
@@ -97,6 +99,7 @@ KNOWN: dict[str, KnownModel] = {
         ),
         KnownModel(
             name="sentence-transformers/all-MiniLM-L6-v2",
+            dimension=384,
             pooling="mean",
             max_tokens=256,
             licence="Apache-2.0",
@@ -122,6 +125,7 @@ KNOWN: dict[str, KnownModel] = {
         ),
         KnownModel(
             name="intfloat/e5-small-v2",
+            dimension=384,
             pooling="mean",
             max_tokens=512,
             licence="MIT",
@@ -147,6 +151,7 @@ KNOWN: dict[str, KnownModel] = {
         ),
         KnownModel(
             name="intfloat/multilingual-e5-small",
+            dimension=384,
             pooling="mean",
             max_tokens=512,
             licence="MIT",
@@ -156,6 +161,7 @@ KNOWN: dict[str, KnownModel] = {
         ),
         KnownModel(
             name="intfloat/multilingual-e5-base",
+            dimension=768,
             pooling="mean",
             max_tokens=512,
             licence="MIT",
