@@ -33,9 +33,8 @@ def show(
         listed = hub.listed()
         for name, known in KNOWN.items():
             description = listed[name][0] if name in listed else None
-            dimension = f"d={description.dim}, " if description else ""
             typer.echo(
-                f"{name}   {dimension}{known.pooling} pooling, {known.max_tokens} tokens, {known.licence}"
+                f"{name}   d={known.dimension}, {known.pooling} pooling, {known.max_tokens} tokens, {known.licence}"
             )
             typer.echo(f"    here      {_here(name, model_dir)}")
             prefixes = (
