@@ -82,7 +82,9 @@ def probe(repository: "DenseModelDescription") -> None:
             error.close()
             outcome.append(f"it answers {error.code} {error.reason} for {url}")
         except (OSError, ValueError, http.client.HTTPException) as error:
-            outcome.append(str(getattr(error, "reason", None) or error) or type(error).__name__)
+            reason = getattr(error, "reason", None) or error
+            if not isinstance(reason, TimeoutError):  # no answer, whichever clock noticed first
+                outcome.append(str(reason) or type(error).__name__)
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
