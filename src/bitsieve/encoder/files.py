@@ -25,7 +25,8 @@ class ModelFiles:
     """A model's files on disk, checked.
 
     onnx: path inside `folder`; digests: file name → sha256; known: what the registry says of this model;
-    label: which weights these are; one_text_a_call: None where that has to be measured.
+    source: where they came from, as reports show it, so without a path of this machine; label: which weights
+    these are; one_text_a_call: None where that has to be measured.
     """
 
     folder: Path
@@ -82,7 +83,7 @@ def open_folder(path: str) -> ModelFiles:
         raise ModelError(f"{folder} has several ONNX files, {', '.join(found)}: name one of them {ONNX}")
     onnx = found[0]
     digests = {onnx: sha256_of(folder / onnx), TOKENIZER: sha256_of(folder / TOKENIZER)}
-    source = f"folder {folder}"
+    source = f"folder {folder.resolve().name}"
     match = known_digests(digests[onnx])
     if match and digests[TOKENIZER] == match[1].digests[TOKENIZER]:
         return _pinned(*match, folder, source, onnx=onnx)
@@ -163,7 +164,7 @@ def _in_own_cache(known: KnownModel, tried: list[str]) -> ModelFiles | None:
         if all((folder / file).is_file() for file in weights.digests):
             for file, digest in weights.digests.items():
                 check_digest(folder / file, digest)
-            return _pinned(known, weights, folder, f"cache {folder}")
+            return _pinned(known, weights, folder, f"cache ({weights.packages})")
     tried.append(f"cache {models_dir()}: not there")
     return None
 
@@ -189,7 +190,8 @@ def _from_hub(
     digests = {file: sha256_of(folder / file) for file in files}
     check_pins(repository.sources.hf or name, folder, digests, ledger=models_dir() / "hub-digests.json")
     label = f"{repository.sources.hf}, {repository.model_file}"
-    source = f"cache {folder}" if cached_only else where
+    origin = f"model hub, {repository.sources.hf}"
+    source = f"cache ({origin})" if cached_only else origin
     return ModelFiles(folder, repository.model_file, digests, source, label, known)
 
 

@@ -31,9 +31,13 @@ POSITIONS_AFTER_PADDING = ("camembert", "mpnet", "roberta", "xlm-roberta")
 
 
 class Runtime:
-    """A model in memory. `lengths` counts tokens, `embed` runs one batch of vectors of `dimension`."""
+    """A model in memory. `lengths` counts tokens, `embed` runs one batch of vectors of `dimension`.
 
-    def __init__(self, files: ModelFiles, *, name: str, pooling: str, max_tokens: int, threads: int) -> None:
+    A call runs on one thread, and several may run at once: that is faster than one call on several threads
+    (docs/decisions/0001), and a vector cannot depend on how many there are.
+    """
+
+    def __init__(self, files: ModelFiles, *, name: str, pooling: str, max_tokens: int) -> None:
         from fastembed import TextEmbedding
 
         self._counter = _read_tokenizer(files.folder)
@@ -45,7 +49,7 @@ class Runtime:
                 _register(files, pooling) if ours else name,
                 cache_dir=str(files.folder),  # there already: FastEmbed makes the folder it is told of
                 specific_model_path=str(files.folder),
-                threads=threads,
+                threads=1,
                 lazy_load=ours,
             )
             inner: Any = self._embedding.model
