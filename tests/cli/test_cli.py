@@ -170,6 +170,7 @@ def test_broken_lines_stop_with_their_number_or_are_skipped_and_counted(
         (("experiment", "{articles}", "--text", "body", "--limit", "0"), 1, "limit"),
         (("experiment", "{articles}", "--protocol", "other"), 2, "held-out"),
         (("compare", "{articles}", "--models", MINILM), 1, "two different models"),
+        (("compare", "{articles}", "--text", "body", "--models", "{minilm},{name}"), 1, "is there twice"),
         (("models", "fetch", "no/such-model"), 1, "bitsieve models"),
         (("nonsense",), 2, "No such command"),
     ],
@@ -178,9 +179,32 @@ def test_bad_input_is_one_clear_message_and_changes_nothing(
     bitsieve: Run, articles: Path, tmp_path: Path, arguments: tuple[str, ...], code: int, said: str
 ) -> None:
     before = sorted(tmp_path.iterdir())
-    done = bitsieve(*(part.format(articles=articles) for part in arguments), fails=code)
+    names = {"articles": articles, "minilm": SHARED_MODELS / "all-MiniLM-L6-v2-int8", "name": MINILM}
+    done = bitsieve(*(part.format(**names) for part in arguments), fails=code)
     assert said in done.stderr
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_model_folder_runs_with_its_own_settings(bitsieve: Run, articles: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    for file in ("model.onnx", "tokenizer.json"):
+        (tmp_path / "mine" / file).symlink_to(SHARED_MODELS / "all-MiniLM-L6-v2-int8" / file)
+    common = (
+        "experiment",
+        str(articles),
+        "--model",
+        "./mine",
+        "--text",
+        "body",
+        "--n-bits",
+        "64",
+        "--out",
+        "out",
+    )
+    bitsieve(*common, "--pooling", "cls", "--passage-prefix", "note: ", "--max-tokens", "32")
+    model = json.loads((tmp_path / "out" / "report.json").read_text())["model"]
+    assert (model["pooling"], model["passage_prefix"], model["max_tokens"]) == ("cls", "note: ", 32)
+    assert model["source"] == "folder mine"
 
 
 def test_models_lists_what_is_here_and_fetch_says_where_it_came_from(bitsieve: Run) -> None:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -56,6 +56,12 @@ ModelDir = Annotated[
 Threads = Annotated[int | None, typer.Option(help="Of the CPU (default: all).", show_default=False)]
 
 
+Pooling = Annotated[str | None, typer.Option(help="cls or mean (a folder's model).", show_default=False)]
+QueryPrefix = Annotated[str | None, typer.Option(help="Put before each query.", show_default="the model's")]
+PassagePrefix = Annotated[str | None, typer.Option(help="Put before each text.", show_default="the model's")]
+MaxTokens = Annotated[int | None, typer.Option(help="Where texts are cut.", show_default="the model's limit")]
+
+
 def demo(
     quick: Annotated[bool, typer.Option("--quick", help="1,000 texts, in under a minute.")] = False,
     out: Out = None,
@@ -96,6 +102,10 @@ def experiment(
     limit: Limit = None,
     skip_bad: SkipBad = False,
     model_dir: ModelDir = None,
+    pooling: Pooling = None,
+    query_prefix: QueryPrefix = None,
+    passage_prefix: PassagePrefix = None,
+    max_tokens: MaxTokens = None,
     threads: Threads = None,
 ) -> None:
     """Measure what codes and pivots find of a corpus's true neighbours, with one model."""
@@ -108,7 +118,15 @@ def experiment(
     with told():
         setup = Setup(protocol.value, n_bits=n_bits, n_pivots=n_pivots, seed=seed)
         texts = load_corpus(corpus, text_field=text, id_field=id_, limit=limit, skip_bad=skip_bad)
-        encoder = _encoder(model, model_dir=model_dir, threads=threads)
+        encoder = _encoder(
+            model,
+            model_dir=model_dir,
+            pooling=pooling,
+            query_prefix=query_prefix,
+            passage_prefix=passage_prefix,
+            max_tokens=max_tokens,
+            threads=threads,
+        )
         folder = out or Path(f"experiment-{short_name(texts.name)}-{short_name(encoder.model.name)}")
         result = _run(texts, encoder, setup, folder)
         print_experiment(make_console(), result.report)
@@ -137,6 +155,7 @@ def compare(
 
     from ..errors import InputError
     from ..evaluation.artifacts import short_name
+    from ..evaluation.comparison import check_distinct
     from ..evaluation.comparison import compare as compare_models
     from ..evaluation.corpora import load_corpus
     from ..evaluation.protocol import Setup
@@ -151,6 +170,7 @@ def compare(
         setup = Setup(protocol.value, n_bits=n_bits, n_pivots=n_pivots, seed=seed)
         texts = load_corpus(corpus, text_field=text, id_field=id_, limit=limit, skip_bad=skip_bad)
         encoders = [_encoder(name, model_dir=model_dir, threads=threads) for name in names]
+        check_distinct(encoder.model for encoder in encoders)
         folder = out or Path(f"experiment-{short_name(texts.name)}-compared")
         console, results = make_console(), []
         for encoder in encoders:
@@ -176,12 +196,12 @@ def corpora() -> None:
     typer.echo("a path\n    JSON Lines, CSV, TSV, Parquet, or a folder of .txt and .md files")
 
 
-def _encoder(model: str, *, model_dir: Path | None = None, threads: int | None = None) -> "Encoder":
+def _encoder(model: str, **options: Any) -> "Encoder":
     from ..encoder import Encoder
     from .console import waiting
 
     with waiting(f"loading {model}"):
-        return Encoder(model, model_dir=model_dir, threads=threads)
+        return Encoder(model, **options)
 
 
 def _run(corpus: "Corpus", encoder: "Encoder", setup: "Setup", folder: Path) -> "Experiment":

@@ -1,12 +1,13 @@
 """Models side by side: the same experiment with each, and which model for which use, as measured."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from ..encoder import Encoder
+from ..encoder import Encoder, Model
+from ..errors import InputError
 from .corpora import Corpus
 from .measures import Estimate
 from .results import ExperimentReport
@@ -58,6 +59,14 @@ def compare(
     """Set experiments beside each other. The speed of the models is measured here, in turn, past the cache."""
     speed = measure_speed(encoders, corpus)
     return ComparisonReport(list(reports), speed, conclude(reports, speed), find(reports), command)
+
+
+def check_distinct(models: Iterable[Model]) -> None:
+    """Raise InputError when two of the models have one name: what is said of them could not be told apart."""
+    names = [model.name for model in models]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(f"{', '.join(twice)} is there twice: compare models of different names")
 
 
 def measure_speed(encoders: Sequence[Encoder], corpus: Corpus) -> dict[str, float]:
