@@ -116,10 +116,8 @@ def figure(label: str, both: Any, ours: Any, theirs: str | tuple[str, int], spec
     cells = [label]
     for report in both:
         published = report["published"]
-        if isinstance(theirs, tuple):
-            value = published.get(theirs[0], {}).get(str(theirs[1]))
-        else:
-            value = published.get(theirs)
+        name, key = theirs if isinstance(theirs, tuple) else (theirs, None)
+        value = published.get(name) if key is None else published.get(name, {}).get(str(key))
         cells += ["" if value is None else signed(value, spec), signed(ours(report), spec)]
     return tuple(cells)
 
