@@ -258,4 +258,4 @@ def test_conclusions_name_a_winner_only_where_intervals_part(notebook: Experimen
     assert lines["recall@10 at 100 candidates, asymmetric"].winner is None
     same = conclude(reports, {"BAAI/bge-small-en-v1.5": 10.0, "other/model": 10.5})[0]
     assert same.winner is None
-    assert any("-0.611" in finding for finding in find(reports))
+    assert any("−0.611" in finding for finding in find(reports))
