@@ -47,7 +47,8 @@ def main() -> None:
     hashed = time.perf_counter()
     machine = describe_machine()
     print(
-        f"{len(vectors):,} × {DIMENSION} float32, {vectors.nbytes / 1e9:.2f} GB, {machine['cpu']}, {machine['cpus']} CPUs"
+        f"{len(vectors):,} × {DIMENSION} float32, {vectors.nbytes / 1e9:.2f} GB; "
+        f"{machine['cpu']}, {machine['cpus']} CPUs"
     )
     print(
         f"fit 128 bits on {itq.n_fit_rows_:,} of them: {fitted - started:.1f} s; hash all: {hashed - fitted:.1f} s"

@@ -7,7 +7,7 @@ The names below are the whole public interface; each is imported when it is firs
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from .version import __version__
 
 if TYPE_CHECKING:
     from .codec import ITQ, PivotFilter

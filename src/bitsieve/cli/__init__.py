@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from .. import __version__
 from ..errors import BitsieveError
+from ..version import __version__
 from . import cache, experiments, models
 
 app = typer.Typer(

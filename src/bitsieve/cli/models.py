@@ -5,13 +5,12 @@ from typing import Annotated
 
 import typer
 
+from .options import ModelDir
+
 app = typer.Typer(
     help="List the models and what is here of them; `bitsieve models fetch NAME` gets one.",
     invoke_without_command=True,
 )
-ModelDir = Annotated[
-    Path | None, typer.Option(help="A folder that holds model folders (default: BITSIEVE_MODEL_DIR).")
-]
 
 
 @app.callback()

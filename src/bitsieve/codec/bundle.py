@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import __version__
 from ..errors import FormatError, InputError, NewerFormatError
+from ..version import __version__
 
 DESCRIPTION = "codec.json"
 

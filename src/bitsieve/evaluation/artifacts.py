@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import __version__
 from ..encoder import Encoder
+from ..version import __version__
 from .experiment import Experiment
 
 CHECK_TEXTS = (
