@@ -8,7 +8,6 @@ Both run the same ONNX file on the same threads; the vectors must agree (cosine 
 
 import argparse
 import json
-import subprocess
 import tempfile
 import time
 from datetime import datetime, timezone
@@ -24,6 +23,7 @@ from bitsieve import Encoder
 from bitsieve.encoder.files import locate
 from bitsieve.evaluation.corpora import load_corpus
 from bitsieve.evaluation.machine import describe_machine
+from commit import commit
 
 MODELS = {"BAAI/bge-small-en-v1.5": 1.8, "sentence-transformers/all-MiniLM-L6-v2": 2.2}
 """Model → how many times as fast as FastEmbed's defaults we mean to be."""
@@ -82,14 +82,6 @@ def measure(name: str, texts: list[str], rounds: int) -> dict[str, Any]:
         "target_ratio": MODELS[name],
         "least_cosine": cosine,
     }
-
-
-def commit() -> str:
-    """The commit that is measured, marked when files differ from it."""
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=12"], capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip() or "unknown"
 
 
 def main() -> None:

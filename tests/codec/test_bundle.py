@@ -175,3 +175,9 @@ def test_pivots_of_an_unknown_metric_are_refused(tmp_path: Path) -> None:
     edit(tmp_path / "pivots", "parameters", "metric", value="euclidean")
     with pytest.raises(FormatError, match="metric"):
         PivotFilter.load(tmp_path / "pivots")
+
+
+def test_numpy_integers_are_saved_as_numbers(tmp_path: Path) -> None:
+    vectors = np.load(GOLDEN / "itq-v1-vectors.npy")
+    ITQ(np.int64(16), n_iter=np.int32(2), seed=np.int64(3)).fit(vectors).save(tmp_path / "codec")
+    assert ITQ.load(tmp_path / "codec").seed == 3

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -319,3 +320,21 @@ class TestProcesses:
         encoder = Encoder(minilm_path, cache=tmp_path)
         encoder.encode_passages(LONG_TEXTS[:60])
         assert encoder.stats.n_cached == 60
+
+
+def test_threads_share_one_cache(tmp_path: Path) -> None:
+    cache = VectorCache(tmp_path)
+    digest = "ab" * 32
+    vector = np.full(8, 0.5, np.float32)
+
+    def work(thread: int) -> int:
+        keys = [text_key(digest, f"{thread}-{i}") for i in range(40)]
+        for key in keys:
+            cache.put((digest, "a model"), [(key, vector, 3)])
+            cache.contents()
+        return len(cache.get(keys, 8))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(work, range(4))) == [40] * 4
+    assert [model.n_vectors for model in cache.contents()] == [160]
+    cache.close()

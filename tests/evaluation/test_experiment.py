@@ -1,6 +1,7 @@
 """The experiment against a plain re-statement of the notebook, and the laws its report must keep."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,7 @@ from bitsieve.encoder import EncodeStats, Model
 from bitsieve.errors import InputError
 from bitsieve.evaluation.advice import recommend
 from bitsieve.evaluation.artifacts import CHECK_TEXTS, short_name, size_label, write_artifacts
-from bitsieve.evaluation.comparison import conclude, find
+from bitsieve.evaluation.comparison import check_distinct, conclude, find
 from bitsieve.evaluation.corpora.corpus import Corpus
 from bitsieve.evaluation.experiment import Experiment, run_experiment
 from bitsieve.evaluation.measures import Estimate
@@ -217,7 +218,7 @@ def test_a_wrong_setup_is_refused_before_any_text_is_read(wrong: dict[str, Any],
         Setup(**wrong)
 
 
-def advice(asymmetric: float, threshold_recall: float) -> str:
+def advice(asymmetric: float, threshold_recall: float, pivot_ms: float = 0.4) -> str:
     recall = [
         RecallPoint("asymmetric", 100, Estimate(0.98, 0.97, 0.985)),
         RecallPoint("asymmetric", 200, Estimate(asymmetric, 0.981, 1.0)),
@@ -229,7 +230,7 @@ def advice(asymmetric: float, threshold_recall: float) -> str:
     stages = [
         StageTime("codes", 0.1, 500),
         StageTime("rerank", 0.1, 10),
-        StageTime("pivots (pivots first)", 0.4, 700),
+        StageTime("pivots (pivots first)", pivot_ms, 700),
     ]
     return " ".join(recommend(recall, pivots, combined, stages, n=1000).text)
 
@@ -240,6 +241,7 @@ def test_advice_names_the_fewest_candidates_at_the_target_with_their_interval() 
     assert "98.1% to 100.0%" in said
     assert "800, 4.0 times" in said
     assert "leave them out" in said
+    assert "worth a try" in advice(asymmetric=0.995, threshold_recall=0.995, pivot_ms=0.02)
     short = advice(asymmetric=0.985, threshold_recall=0.9)
     assert "take more bits" in short
     assert "no threshold keeps" in short
@@ -259,3 +261,20 @@ def test_conclusions_name_a_winner_only_where_intervals_part(notebook: Experimen
     same = conclude(reports, {"BAAI/bge-small-en-v1.5": 10.0, "other/model": 10.5})[0]
     assert same.winner is None
     assert any("−0.611" in finding for finding in find(reports))
+
+
+def test_the_notebooks_claim_of_spread_is_judged_only_with_bge_small(notebook: Experiment) -> None:
+    report = notebook.report
+    wider = replace(report.spread, cosine_std=report.spread.cosine_std * 2)
+    other = replace(report, model={**report.model, "name": "other/model"}, spread=wider)
+    third = replace(report, model={**report.model, "name": "third/model"})
+    assert "the other way round" in find([report, other])[-1]
+    assert "here they do" in find([replace(report, spread=wider), third])[-1]
+    assert "The notebook says" not in find([other, third])[-1]
+
+
+def test_models_that_share_a_file_name_are_not_compared() -> None:
+    models = [make_encoder(name).model for name in ("a/model", "b/model")]
+    with pytest.raises(InputError, match="model is there twice"):
+        check_distinct(models)
+    check_distinct(models[:1])

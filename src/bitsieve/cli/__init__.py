@@ -1,6 +1,8 @@
 """The command line: parse, call, print. Heavy imports happen inside the command that needs them."""
 
+import os
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -41,10 +43,19 @@ def _options(
 
 
 def main() -> None:
-    """Run a command; an error of ours is one message and exit code 1, Ctrl-C is exit code 130."""
+    """Run a command; an error is one message and exit code 1, Ctrl-C is exit code 130."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a pipe may take less than UTF-8, on Windows for one
     try:
         app()
     except BitsieveError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on, as with `| head`
+        sys.exit(1)
+    except OSError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(1)
     except KeyboardInterrupt:

@@ -68,9 +68,10 @@ def demo(
             encoder = _encoder(FALLBACK_MODEL, threads=threads)
         folder = out or Path("demo")
         experiment = _run(corpus, encoder, Setup(), folder)
+        written = _write(experiment, encoder, folder)
         print_experiment(console, experiment.report)
         print_search(console, experiment, encoder, DEMO_QUERIES)
-        _write(experiment, encoder, folder)
+        _say(written)
 
 
 def experiment(
@@ -113,8 +114,9 @@ def experiment(
         )
         folder = out or Path(f"experiment-{short_name(texts.name)}-{short_name(encoder.model.name)}")
         result = _run(texts, encoder, setup, folder)
+        written = _write(result, encoder, folder)
         print_experiment(make_console(), result.report)
-        _write(result, encoder, folder)
+        _say(written)
 
 
 def compare(
@@ -135,8 +137,6 @@ def compare(
     threads: Threads = None,
 ) -> None:
     """Run the experiment with several models side by side, and say which is for what."""
-    import json
-
     from ..errors import InputError
     from ..evaluation.artifacts import short_name
     from ..evaluation.comparison import check_distinct
@@ -156,19 +156,19 @@ def compare(
         encoders = [_encoder(name, model_dir=model_dir, threads=threads) for name in names]
         check_distinct(encoder.model for encoder in encoders)
         folder = out or Path(f"experiment-{short_name(texts.name)}-compared")
-        console, results = make_console(), []
+        console, results, said = make_console(), [], list[str]()
         for encoder in encoders:
             own = folder / short_name(encoder.model.name)
             results.append(_run(texts, encoder, setup, own))
+            said += _write(results[-1], encoder, own)
             print_experiment(console, results[-1].report)
-            _write(results[-1], encoder, own)
         reports = [result.report for result in results]
         comparison = compare_models(reports, encoders, texts, command=_command())
+        facts = comparison.to_dict()
+        said.append(_write_json(facts, folder / "comparison.json"))
+        said.append(_write_html(lambda path: write_comparison(facts, path), folder / "comparison.html"))
         print_comparison(console, comparison)
-        path = folder / "comparison.json"
-        path.write_text(json.dumps(comparison.to_dict(), indent=1) + "\n", encoding="utf-8")
-        _say(path)
-        _html(lambda path: write_comparison(comparison.to_dict(), path), folder / "comparison.html")
+        _say(said)
 
 
 def corpora() -> None:
@@ -200,33 +200,39 @@ def _run(corpus: "Corpus", encoder: "Encoder", setup: "Setup", folder: Path) -> 
     return run_experiment(corpus, encoder, vectors, setup, command=_command())
 
 
-def _write(experiment: "Experiment", encoder: "Encoder", folder: Path) -> None:
-    import json
-
+def _write(experiment: "Experiment", encoder: "Encoder", folder: Path) -> list[str]:
+    """Write the report and the arrays; return what to say of it after the tables."""
     from ..evaluation.artifacts import write_artifacts
     from ..evaluation.report import write_report
 
+    said = [
+        _write_json(experiment.report.to_dict(), folder / "report.json"),
+        _write_html(lambda path: write_report(experiment.report, path), folder / "report.html"),
+    ]
     write_artifacts(experiment, encoder, folder)
-    _say(folder / "data")
-    path = folder / "report.json"
-    path.write_text(json.dumps(experiment.report.to_dict(), indent=1) + "\n", encoding="utf-8")
-    _say(path)
-    _html(lambda path: write_report(experiment.report, path), folder / "report.html")
+    return [*said, f"wrote {folder / 'data'}"]
 
 
-def _html(write: Callable[[Path], object], path: Path) -> None:
+def _write_json(report: dict[str, Any], path: Path) -> str:
+    import json
+
+    path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    return f"wrote {path}"
+
+
+def _write_html(write: Callable[[Path], object], path: Path) -> str:
     from ..errors import MissingExtraError
 
     try:
         write(path)
     except MissingExtraError as error:
-        typer.echo(f"no {path.name}: {error}")
-    else:
-        _say(path)
+        return f"no {path.name}: {error}"
+    return f"wrote {path}"
 
 
-def _say(path: Path) -> None:
-    typer.echo(f"wrote {path}")
+def _say(lines: list[str]) -> None:
+    for line in lines:
+        typer.echo(line)
 
 
 def _command() -> str:

@@ -47,7 +47,7 @@ def show(
             for weights in known.weights:
                 typer.echo(f"    source    {weights.packages}: {weights.label}, {weights.size / 1e6:.0f} MB")
             if repository := hub.entry(name, known):
-                size = f", {description.size_in_GB * 1000:.0f} MB" if description else ""
+                size = f", {repository.size_in_GB * 1000:,.0f} MB"
                 typer.echo(f"    source    hub {repository.sources.hf}: {repository.model_file}{size}")
         others = sorted(set(listed) - set(KNOWN))
         if not everything:

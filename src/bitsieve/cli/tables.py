@@ -19,12 +19,15 @@ ERROR_STEPS = (10, 20, 30, 40, 50)
 
 def print_experiment(console: "Console", report: "ExperimentReport") -> None:
     """Print one experiment."""
+    from rich.markup import escape
+
     model, protocol, corpus = report.model, report.protocol, report.corpus
-    console.rule(f"{model['name']} on {corpus.name}")
+    console.rule(escape(f"{model['name']} on {corpus.name}"))
     queries = "of the same texts" if protocol.in_sample else "that codec and corpus never saw"
     console.print(
         f"{corpus.n_texts:,} texts ({corpus.licence}), {protocol.n_queries:,} queries {queries}, "
-        f"weights: {model['weights']}, {model['size_bytes'] / 1e6:.1f} MB"
+        f"weights: {model['weights']}, {model['size_bytes'] / 1e6:.1f} MB",
+        markup=False,
     )
     encoding = report.encoding
     speed = f", {encoding.ms_per_text:.1f} ms a text" if encoding.ms_per_text else ""
@@ -49,8 +52,14 @@ def print_experiment(console: "Console", report: "ExperimentReport") -> None:
     )
     stages = ", ".join(f"{stage.stage} {stage.ms_per_query:.3f}" for stage in report.stages)
     console.print(f"Time a query, ms, in one batch: {stages}.")
+    pivots = " ".join(map(str, report.pivot_rows))
+    drawn = " ".join(map(str, (report.published or {}).get("pivot_rows", ())))
+    console.print(f"Pivots: {pivots}" + (f" (notebook: {drawn})" if drawn else "") + ".")
     for name, was in report.imported.items():
-        console.print(f"{name} imported: {'YES' if was else 'no'}")
+        noted = (
+            " (notebook: YES)" if name == "torch" and (report.published or {}).get("torch_imported") else ""
+        )
+        console.print(f"{name} imported: {'YES' if was else 'no'}{noted}")
     console.print("\n".join(["", *report.recommendation.text, ""]))
 
 
@@ -89,8 +98,16 @@ def print_comparison(console: "Console", comparison: "ComparisonReport") -> None
 
 def _facts(report: "ExperimentReport") -> Any:
     theirs, codec = report.published or {}, report.codec
-    table = _table("the codec", "figure", "notebook", "here")
+    table = _table("the codec", "figure", "notebook" if theirs else "", "here")
     table.add_row("dimension", _number(theirs.get("dimension"), "d"), str(report.model["dimension"]))
+    table.add_row(
+        "model file, MB", _number(theirs.get("size_mb"), ".1f"), f"{report.model['size_bytes'] / 1e6:.1f}"
+    )
+    encoding = report.encoding
+    table.add_row("loading, s", _number(theirs.get("load_seconds"), ".1f"), f"{encoding.load_seconds:.1f}")
+    speed = "from the cache" if encoding.ms_per_text is None else f"{encoding.ms_per_text:.1f}"
+    table.add_row("embedding a text, ms", _number(theirs.get("ms_per_text"), ".1f"), speed)
+    table.add_row("texts the codec learned from", "10,000", f"{codec.n_fit_rows:,}")
     table.add_row("norm of the mean", _number(theirs.get("mean_norm"), ".4f"), f"{codec.mean_norm:.4f}")
     table.add_row(
         f"explained variance, {codec.n_bits} components",

@@ -122,7 +122,7 @@ def _write_files(
         "arrays": entries,
         "conventions": dict(layout.conventions),
     }
-    _write_synced(stage / DESCRIPTION, (json.dumps(description, indent=2) + "\n").encode())
+    _write_synced(stage / DESCRIPTION, (json.dumps(description, indent=2, default=int) + "\n").encode())
 
 
 def _read_description(path: Path, layout: Layout) -> Any:

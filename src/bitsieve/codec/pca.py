@@ -35,6 +35,15 @@ def centred_blocks(
         yield block, np.subtract(part, mean, dtype=np.float64)
 
 
+def scatter_of(vectors: FloatArray, rows: RowArray | None, mean: FloatArray) -> DoubleArray:
+    """The covariance times the number of rows, (d, d)."""
+    d = vectors.shape[1]
+    scatter = np.zeros((d, d))
+    for _, centred in centred_blocks(vectors, rows, mean):
+        scatter += centred.T @ centred
+    return scatter
+
+
 def principal_components(
     vectors: FloatArray, rows: RowArray | None, mean: FloatArray, n_components: int
 ) -> tuple[DoubleArray, DoubleArray]:
@@ -44,10 +53,7 @@ def principal_components(
         positive; (n_components,), their shares of the total variance.
     Raises: InputError when all rows are equal.
     """
-    d = vectors.shape[1]
-    scatter = np.zeros((d, d))
-    for _, centred in centred_blocks(vectors, rows, mean):
-        scatter += centred.T @ centred
+    scatter = scatter_of(vectors, rows, mean)
     total = float(np.trace(scatter))
     if total == 0:
         raise InputError("vectors have no variance, all rows are equal: fit on rows that differ")

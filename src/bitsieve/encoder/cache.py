@@ -8,11 +8,12 @@ bit means one text embedded again; a file that SQLite cannot read is set aside a
 import hashlib
 import os
 import sqlite3
+import threading
 import time
 import warnings
 import zlib
-from collections.abc import Iterable, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +67,7 @@ class VectorCache:
 
     def __init__(self, folder: Path, *, bound: int | None = None) -> None:
         self._database: sqlite3.Connection | None = None
+        self._lock = threading.RLock()  # threads that share an Encoder share the one connection
         self.path = folder / "vectors-1.sqlite"
         self._bound = max_bytes() if bound is None else bound
         try:
@@ -79,58 +81,45 @@ class VectorCache:
     def get(self, keys: Sequence[bytes], dimension: int) -> dict[bytes, tuple[FloatArray, int]]:
         """The cached ones among `keys`: key → (vector (d,) float32, tokens of the uncut text)."""
         found: dict[bytes, tuple[FloatArray, int]] = {}
-        if self._database is None:
-            return found
-        try:
+        with self._open_database() as database:
+            if database is None:
+                return found
             for start in range(0, len(keys), _LOOKUP):
                 some = keys[start : start + _LOOKUP]
                 marks = ",".join("?" * len(some))
-                rows = self._database.execute(
+                rows = database.execute(
                     f"SELECT key, vector, n_tokens, crc FROM vectors WHERE key IN ({marks})", some
                 )
                 for key, blob, n_tokens, crc in rows:
                     if _is_sound(key, blob, n_tokens, crc, dimension):
                         found[key] = np.frombuffer(blob, dtype="<f4"), n_tokens
-        except sqlite3.OperationalError as error:
-            self._give_up(error)
-        except _DAMAGE as error:
-            self._start_anew(error)
         return found
 
     def put(self, model: tuple[str, str], rows: Iterable[tuple[bytes, FloatArray, int]]) -> None:
         """Keep vectors, in one transaction. model: (digest, name); rows: (key, vector, tokens)."""
-        if self._database is None:
-            return
-        try:
-            with self._database:
-                self._database.execute("INSERT OR IGNORE INTO models (digest, name) VALUES (?, ?)", model)
-                row = self._database.execute("SELECT id FROM models WHERE digest = ?", model[:1]).fetchone()
+        with self._open_database() as database:
+            if database is None:
+                return
+            with database:
+                database.execute("INSERT OR IGNORE INTO models (digest, name) VALUES (?, ?)", model)
+                row = database.execute("SELECT id FROM models WHERE digest = ?", model[:1]).fetchone()
                 if row is None:
                     raise sqlite3.DatabaseError("a row just written is not there")
-                self._database.executemany(
+                database.executemany(
                     "INSERT OR REPLACE INTO vectors (key, model, n_tokens, vector, crc) VALUES (?, ?, ?, ?, ?)",
                     ((key, row[0], n, blob, _crc(key, blob, n)) for key, blob, n in _as_blobs(rows)),
                 )
-            self._shrink()
-        except sqlite3.OperationalError as error:
-            self._give_up(error)
-        except _DAMAGE as error:
-            self._start_anew(error)
+            self._shrink(database)
 
     def contents(self) -> list[CachedModel]:
         """What is kept, model by model."""
-        if self._database is None:
-            return []
-        try:
-            rows = self._database.execute(
-                "SELECT name, digest, COUNT(*), SUM(LENGTH(vector)) FROM vectors "
-                "JOIN models ON models.id = vectors.model GROUP BY models.id ORDER BY name, digest"
-            )
-            return [CachedModel(*row) for row in rows]
-        except sqlite3.OperationalError as error:
-            self._give_up(error)
-        except _DAMAGE as error:
-            self._start_anew(error)
+        with self._open_database() as database:
+            if database is not None:
+                rows = database.execute(
+                    "SELECT name, digest, COUNT(*), SUM(LENGTH(vector)) FROM vectors "
+                    "JOIN models ON models.id = vectors.model GROUP BY models.id ORDER BY name, digest"
+                )
+                return [CachedModel(*row) for row in rows]
         return []
 
     def clear(self) -> None:
@@ -141,12 +130,26 @@ class VectorCache:
 
     def close(self) -> None:
         """Close the file."""
-        if self._database is not None:
-            self._database.close()
-            self._database = None
+        with self._lock:
+            if self._database is not None:
+                self._database.close()
+                self._database = None
 
     def __del__(self) -> None:
         self.close()  # from Python 3.13 on a connection left open is a ResourceWarning
+
+    @contextmanager
+    def _open_database(self) -> Iterator[sqlite3.Connection | None]:
+        """The database, if there is one, for one thread at a time; what goes wrong with it ends here."""
+        with self._lock:
+            try:
+                yield self._database
+            except sqlite3.ProgrammingError:
+                raise  # a mistake of ours, not damage
+            except sqlite3.OperationalError as error:
+                self._give_up(error)
+            except _DAMAGE as error:
+                self._start_anew(error)
 
     def _open(self) -> sqlite3.Connection:
         database = sqlite3.connect(self.path, timeout=30, check_same_thread=False)
@@ -165,10 +168,9 @@ class VectorCache:
         )
         return int(size * (pages - free))
 
-    def _shrink(self) -> None:
+    def _shrink(self, database: sqlite3.Connection) -> None:
         """Drop the oldest tenth as often as the bound asks for; SQLite uses the freed pages again."""
-        database = self._database
-        while database is not None and self._used_bytes(database) > self._bound:
+        while self._used_bytes(database) > self._bound:
             with closing(database.execute("SELECT COUNT(*) FROM vectors")) as cursor:
                 count = cursor.fetchone()[0]
             if not count:

@@ -18,7 +18,7 @@ from .cache import VectorCache, text_key
 from .files import is_path, locate, open_folder
 from .model import Model
 from .runtime import POOLINGS, Runtime
-from .settings import canonical_name, licence, settle_max_tokens, settle_pooling, settle_prefixes
+from .settings import canonical_name, licence, model_name, settle_max_tokens, settle_pooling, settle_prefixes
 
 Progress = Callable[[int, int], None]
 """Called with (texts done, texts in all), the last time with all of them done; never for no texts."""
@@ -95,7 +95,7 @@ class Encoder:
         self.load_seconds = time.perf_counter() - started
         alone = files.one_text_a_call
         self.model = Model(
-            name=files.known.name if files.known else name,
+            name=model_name(name, files),
             weights=files.label,
             dimension=self._runtime.dimension,
             pooling=pooling,

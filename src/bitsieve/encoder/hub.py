@@ -48,14 +48,14 @@ def entry(name: str, known: KnownModel | None) -> "DenseModelDescription | None"
     from fastembed.common.model_description import DenseModelDescription, ModelSource
 
     if known and known.hub:
-        repository, file = known.hub
+        repository, file, size = known.hub
         return DenseModelDescription(
             model=name,
             sources=ModelSource(hf=repository),
             model_file=file,
             description="",
             license=known.licence,
-            size_in_GB=0.0,
+            size_in_GB=size,
             dim=known.dimension,
         )
     return listed()[name][0] if name in listed() else None

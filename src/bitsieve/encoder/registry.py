@@ -53,8 +53,8 @@ class KnownModel:
     passage_prefix: str = ""
     optional_query_prefix: str = ""
     """A query instruction that its authors call optional: a choice of the caller, off unless asked for."""
-    hub: tuple[str, str] | None = None
-    """(repository, ONNX file) where FastEmbed's own list has no entry of this name."""
+    hub: tuple[str, str, float] | None = None
+    """(repository, ONNX file, GB) where FastEmbed's own list has no entry of this name."""
     weights: tuple[Weights, ...] = field(default=())
 
 
@@ -131,7 +131,7 @@ KNOWN: dict[str, KnownModel] = {
             licence="MIT",
             query_prefix=E5_PREFIXES[0],
             passage_prefix=E5_PREFIXES[1],
-            hub=("intfloat/e5-small-v2", "onnx/model.onnx"),
+            hub=("intfloat/e5-small-v2", "onnx/model.onnx", 0.13),
             weights=(
                 Weights(
                     label="int8, activations quantized per call",
@@ -157,7 +157,7 @@ KNOWN: dict[str, KnownModel] = {
             licence="MIT",
             query_prefix=E5_PREFIXES[0],
             passage_prefix=E5_PREFIXES[1],
-            hub=("intfloat/multilingual-e5-small", "onnx/model.onnx"),
+            hub=("intfloat/multilingual-e5-small", "onnx/model.onnx", 0.47),
         ),
         KnownModel(
             name="intfloat/multilingual-e5-base",
@@ -167,7 +167,7 @@ KNOWN: dict[str, KnownModel] = {
             licence="MIT",
             query_prefix=E5_PREFIXES[0],
             passage_prefix=E5_PREFIXES[1],
-            hub=("intfloat/multilingual-e5-base", "onnx/model.onnx"),
+            hub=("intfloat/multilingual-e5-base", "onnx/model.onnx", 1.11),
         ),
     )
 }

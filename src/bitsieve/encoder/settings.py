@@ -1,9 +1,11 @@
 """What a model is run with: the spelling of its name, pooling, limit, prefixes. What the caller says goes first."""
 
+from pathlib import Path
+
 from ..arrays import check_count
 from ..errors import InputError, ModelError
 from . import hub
-from .files import ModelFiles
+from .files import ModelFiles, is_path
 from .registry import KNOWN, LISTED_PREFIXES
 from .runtime import folder_pooling, token_limit
 
@@ -17,6 +19,11 @@ def canonical_name(name: str) -> str:
             "tokenizer.json is named by its path, such as ./my-model"
         )
     return spellings[name.lower()]
+
+
+def model_name(name: str, files: ModelFiles) -> str:
+    """The name that reports show: the known one, else the listed, else the folder's own."""
+    return files.known.name if files.known else Path(name).resolve().name if is_path(name) else name
 
 
 def settle_pooling(name: str, files: ModelFiles, given: str | None) -> str:

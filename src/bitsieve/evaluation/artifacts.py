@@ -51,7 +51,8 @@ def write_artifacts(experiment: Experiment, encoder: Encoder, folder: Path) -> l
     codec = data / f"itq_{model}_{bits}bits"
     itq.save(codec, overwrite=True)
     metadata = export / f"{model}_itq_metadata.json"
-    metadata.write_text(json.dumps(export_metadata(experiment, encoder), indent=2, ensure_ascii=False) + "\n")
+    facts = json.dumps(export_metadata(experiment, encoder), indent=2, ensure_ascii=False)
+    metadata.write_text(facts + "\n", encoding="utf-8")
     return [*arrays, codec, metadata]
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..arrays import CodeArray, FloatArray, RowArray
 from ..codec import ITQ, PivotFilter
+from ..codec.pca import mean_of, scatter_of
 from ..encoder import Encoder
 from ..search import Cascade, hamming_distances
 from ..search.kernels import asymmetric_scores
@@ -194,8 +195,7 @@ def measure_stages(cascade: Cascade, queries: FloatArray, n: int) -> list[StageT
 
 def variance_by_bits(vectors: FloatArray) -> dict[int, float]:
     """Share of the variance that the first b components hold, for b = 8, 16, … d."""
-    centred = vectors - vectors.mean(axis=0)
-    values = np.linalg.eigvalsh(centred.T.astype(np.float64) @ centred)[::-1]
+    values = np.linalg.eigvalsh(scatter_of(vectors, None, mean_of(vectors, None)))[::-1]
     shares = np.cumsum(values) / values.sum()
     return {bits: float(shares[bits - 1]) for bits in range(8, len(values) + 1, 8)}
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..arrays import FloatArray, RowArray, check_count, check_vectors
+from ..codec.pca import mean_of, scatter_of
 from ..errors import InputError
 
 PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
@@ -190,21 +191,16 @@ def spread(vectors: ArrayLike, *, n_pairs: int = 200_000, seed: int = 42) -> Spr
     """
     vectors = check_vectors(vectors, unit=True)
     cosines = pair_cosines(vectors, n_pairs=n_pairs, seed=seed)
-    mean = vectors.mean(axis=0, dtype=np.float64)
-    n, d = vectors.shape
-    covariance = np.zeros((d, d))
-    step = max(1, BLOCK // d)
-    for start in range(0, n, step):
-        centred = vectors[start : start + step] - mean
-        covariance += centred.T @ centred / n
+    mean = mean_of(vectors, None)
+    scatter = scatter_of(vectors, None, mean)
     # No eigenvalues needed: their sum is the trace, that of their squares the sum of all squared entries.
-    total = np.trace(covariance)
+    total = np.trace(scatter)
     return Spread(
         mean_norm=float(np.linalg.norm(mean)),
         cosine_mean=float(cosines.mean()),
         cosine_std=float(cosines.std()),
         cosine_percentiles=dict(zip(PERCENTILES, np.percentile(cosines, PERCENTILES).tolist(), strict=True)),
-        effective_dimension=float(total**2 / (covariance**2).sum()) if total > 1e-12 else 0.0,
+        effective_dimension=float(total**2 / (scatter**2).sum()) if total > 1e-12 * len(vectors) else 0.0,
     )
 
 

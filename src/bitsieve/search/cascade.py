@@ -1,4 +1,8 @@
-"""The cascade: pivots over everything, codes over what is left, the exact cosine over the last few."""
+"""The cascade: pivots and codes over everything, the exact cosine over the last few.
+
+What the pivots remove is no candidate any more. Its code is scored all the same: NumPy scores a batch of queries
+over all codes at once faster than each query over its own selection.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -150,7 +154,6 @@ class Cascade:
         if passed is not None:
             scores[~passed] = -np.inf
         candidates = top_rows(scores, n_candidates)
-        candidates[np.take_along_axis(scores, candidates, axis=1) == -np.inf] = -1
         before, kept = kept, (candidates >= 0).sum(axis=1, dtype=np.int64)
         stages.append(Stage("codes", kept, before - kept, perf_counter() - start))
 

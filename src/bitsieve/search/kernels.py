@@ -56,21 +56,22 @@ def asymmetric_scores(projections: FloatArray, codes: CodeArray) -> FloatArray:
 
 
 def top_rows(scores: NDArray[Any], n_top: int) -> RowArray:
-    """The rows of the highest scores, best first, equal scores by row.
+    """The rows of the highest scores, best first, equal scores by row; those of score −inf are no candidates.
 
     scores: (q, n) floating point without NaN.
-    Returns: (q, min(n_top, n)) int64.
+    Returns: (q, min(n_top, n)) int64, padded with −1.
     """
     n = scores.shape[1]
     n_top = min(n_top, n)
-    best = np.empty((len(scores), n_top), np.int64)
+    best = np.full((len(scores), n_top), -1, np.int64)
     if n_top == 0:
         return best
     for of_query, rows_out in zip(scores, best, strict=True):
         # All rows that tie at the boundary are taken, in order, and a stable sort decides which stay.
         boundary = np.partition(of_query, n - n_top)[n - n_top]
-        rows = np.flatnonzero(of_query >= boundary)
-        rows_out[:] = rows[np.argsort(-of_query[rows], kind="stable")[:n_top]]
+        rows = np.flatnonzero(of_query >= boundary if boundary > -np.inf else of_query > -np.inf)
+        rows = rows[np.argsort(-of_query[rows], kind="stable")[:n_top]]
+        rows_out[: len(rows)] = rows
     return best
 
 

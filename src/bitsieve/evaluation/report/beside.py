@@ -7,7 +7,7 @@ from typing import Any, Literal
 from .numbers import NONE, interval, number, percent, points, signed
 from .tables import Table
 
-Kind = Literal["share", "share, 2 digits", "count", "MB", "ms", "2", "3", "4"]
+Kind = Literal["share", "share, 2 digits", "count", "MB", "ms", "s", "2", "3", "4"]
 """What a figure is; a digit is a bare number with so many decimals."""
 
 NOTEBOOK_TEXTS = 10_000
@@ -36,7 +36,7 @@ class Line:
                 return percent(value, 2)
             case "count":
                 return number(value)
-            case "MB" | "ms":
+            case "MB" | "ms" | "s":
                 return f"{number(value, 1)} {self.kind}"
         return number(value, int(self.kind))
 
@@ -53,7 +53,7 @@ class Line:
                 return points(difference, 2)
             case "count":
                 return signed(difference)
-            case "MB" | "ms":
+            case "MB" | "ms" | "s":
                 return f"{signed(difference, 1)} {self.kind}"
         return signed(difference, int(self.kind))
 
@@ -68,6 +68,13 @@ def lines(report: Mapping[str, Any], ms_per_text: float | None = None) -> list[L
     found = [
         Line("dimension", model["dimension"], theirs.get("dimension"), "count"),
         Line("model file", model["size_bytes"] / 1e6, theirs.get("size_mb"), "MB", weights),
+        Line(
+            "loading the model",
+            report["encoding"]["load_seconds"],
+            theirs.get("load_seconds"),
+            "s",
+            "other machine",
+        ),
         Line("embedding, a text", ours_ms, theirs.get("ms_per_text"), "ms", machine),
         Line("norm of the mean", codec["mean_norm"], theirs.get("mean_norm"), "4"),
         Line(

@@ -184,6 +184,7 @@ def corpus_facts(report: Report) -> dict[str, str]:
             else "held out of the corpus"
         ),
         "seed": str(protocol["seed"]),
+        "codec": f"{report['codec']['n_bits']} bits, learned from {report['codec']['n_fit_rows']:,} texts",
         "pivots": f"rows {', '.join(str(row) for row in report['pivot_rows'])}",
         "sha256 of the texts": corpus["digest"],
     }
