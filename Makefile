@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup demo test check format bench-encoder clean
+.PHONY: help setup demo test check format bench-encoder bench-recall clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
@@ -28,6 +28,9 @@ format: .venv/dev ## rewrite the code in the project's style
 
 bench-encoder: .venv/dev ## texts per second, ours and FastEmbed's own, side by side
 	$(BIN)/python benchmarks/encoder.py
+
+bench-recall: .venv/dev ## the README's recall figures, both models by both protocols
+	$(BIN)/python benchmarks/recall.py
 
 clean: ## remove what the targets above made here
 	rm -rf .venv demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

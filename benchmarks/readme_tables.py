@@ -1,10 +1,7 @@
 """The README's tables, made from the committed results, so that no number there is typed by hand.
 
-bitsieve compare wikipedia-en --out notebook
-bitsieve compare wikipedia-en --protocol held-out --out held-out
-cp notebook/comparison.json benchmarks/results/notebook.json
-cp held-out/comparison.json benchmarks/results/held-out.json
-.venv/bin/python benchmarks/readme_tables.py        prints the tables; a test compares them with the README
+make bench-recall bench-encoder                 makes the results again
+.venv/bin/python benchmarks/readme_tables.py    prints the tables; a test compares them with the README
 """
 
 import json

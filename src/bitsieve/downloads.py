@@ -108,7 +108,7 @@ def check_digest(path: Path, sha256: str) -> None:
     if found != sha256:
         raise DigestError(
             f"{path} has sha256 {found}, expected {sha256}: it is damaged or another version; "
-            "delete it where it is kept, and fetch it again"
+            "delete it and fetch it again"
         )
 
 

@@ -46,7 +46,8 @@ def bitsieve(tmp_path: Path, trap: Path) -> Run:
             cwd=tmp_path,
             env=settings,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=300,
             check=False,
         )
