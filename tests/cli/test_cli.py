@@ -55,18 +55,18 @@ def test_quick_demo_measures_reports_and_searches_and_embeds_nothing_the_second_
     assert "torch imported: no" in done.stdout
     assert done.stdout.count("\n? ") == 5
     assert "Cinderella" in done.stdout
-    report = json.loads((tmp_path / "demo" / "report.json").read_text())
+    report = json.loads((tmp_path / "demo-quick" / "report.json").read_text())
     assert report["protocol"]["name"] == "notebook"
     assert report["corpus"]["n_texts"] == 1000
     assert report["corpus"]["licence"] == "CC BY-SA 4.0"
     assert report["imported"] == {"torch": False, "datasets": False}
     assert report["published"]["spearman"] == -0.6111
-    assert "<svg" in (tmp_path / "demo" / "report.html").read_text()
-    assert np.load(tmp_path / "demo/data/1k_bge_small_embeddings.npy").shape == (1000, 384)
-    assert np.load(tmp_path / "demo/data/export/bge_small_itq_pca_matrix.npy").shape == (384, 128)
+    assert "<svg" in (tmp_path / "demo-quick" / "report.html").read_text()
+    assert np.load(tmp_path / "demo-quick/data/1k_bge_small_embeddings.npy").shape == (1000, 384)
+    assert np.load(tmp_path / "demo-quick/data/export/bge_small_itq_pca_matrix.npy").shape == (384, 128)
 
     bitsieve("demo", "--quick")
-    again = json.loads((tmp_path / "demo" / "report.json").read_text())
+    again = json.loads((tmp_path / "demo-quick" / "report.json").read_text())
     assert (again["encoding"]["n_embedded"], again["encoding"]["n_cached"]) == (0, 1000)
     assert again["recall"] == report["recall"]
 

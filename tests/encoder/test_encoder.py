@@ -1,6 +1,9 @@
 """Laws of the encoder: a text's vector is its own, whatever stands beside it."""
 
 import dataclasses
+import os
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from time import perf_counter
@@ -300,3 +303,11 @@ class TestProgress:
         assert calls[-1] == (len(TEXTS), len(TEXTS))
         assert [call[0] for call in calls] == sorted({call[0] for call in calls})
         np.testing.assert_allclose(vectors, expected, atol=2e-6)
+
+
+def test_loading_a_model_leaves_no_telemetry_behind(models: Path, tmp_path: Path) -> None:
+    code = "import sys; from bitsieve import Encoder; Encoder(sys.argv[1], cache=False).encode_queries(['a cat'])"
+    env = {**os.environ, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    command = [sys.executable, "-c", code, str(models / "all-MiniLM-L6-v2-int8")]
+    subprocess.run(command, env=env, check=True, capture_output=True)
+    assert not [path for path in tmp_path.rglob("*") if "onnxruntime" in path.name]

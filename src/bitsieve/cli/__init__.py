@@ -43,7 +43,7 @@ def _options(
 
 
 def main() -> None:
-    """Run a command; an error is one message and exit code 1, Ctrl-C is exit code 130."""
+    """Run a command; an error is one message and exit code 1."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a pipe may take less than UTF-8, on Windows for one
@@ -58,6 +58,3 @@ def main() -> None:
     except OSError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        typer.echo("stopped: what was embedded is kept, the same command goes on from there", err=True)
-        sys.exit(130)

@@ -26,7 +26,7 @@ def make_console() -> "Console":
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Print the library's log lines and warnings to stderr while a command runs, one plain line each."""
+    """Print the library's log lines and warnings to stderr while a command runs, and what Ctrl-C leaves."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     log = logging.getLogger("bitsieve")
@@ -42,6 +42,9 @@ def told() -> Iterator[None]:
         warnings.showwarning = show
         try:
             yield
+        except KeyboardInterrupt:
+            print("stopped: what was embedded is kept, the same command goes on from there", file=sys.stderr)
+            raise SystemExit(130) from None
         finally:
             log.removeHandler(handler)
 

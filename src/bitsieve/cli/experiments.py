@@ -66,7 +66,7 @@ def demo(
         except ModelError as error:
             console.print(f"{DEMO_MODEL} cannot be had, so the demo runs {FALLBACK_MODEL}. {error}")
             encoder = _encoder(FALLBACK_MODEL, threads=threads)
-        folder = out or Path("demo")
+        folder = out or Path("demo-quick" if quick else "demo")
         experiment = _run(corpus, encoder, Setup(), folder)
         written = _write(experiment, encoder, folder)
         print_experiment(console, experiment.report)
@@ -112,7 +112,8 @@ def experiment(
             max_tokens=max_tokens,
             threads=threads,
         )
-        folder = out or Path(f"experiment-{short_name(texts.name)}-{short_name(encoder.model.name)}")
+        about = (short_name(texts.name), short_name(encoder.model.name), f"{n_bits}bits", protocol.value)
+        folder = out or Path("experiment-" + "-".join(about))
         result = _run(texts, encoder, setup, folder)
         written = _write(result, encoder, folder)
         print_experiment(make_console(), result.report)
@@ -155,7 +156,8 @@ def compare(
         texts = load_corpus(corpus, text_field=text, id_field=id_, limit=limit, skip_bad=skip_bad)
         encoders = [_encoder(name, model_dir=model_dir, threads=threads) for name in names]
         check_distinct(encoder.model for encoder in encoders)
-        folder = out or Path(f"experiment-{short_name(texts.name)}-compared")
+        about = (short_name(texts.name), "compared", f"{n_bits}bits", protocol.value)
+        folder = out or Path("experiment-" + "-".join(about))
         console, results, said = make_console(), [], list[str]()
         for encoder in encoders:
             own = folder / short_name(encoder.model.name)

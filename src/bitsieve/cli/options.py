@@ -22,11 +22,11 @@ Pivots = Annotated[int, typer.Option("--n-pivots", help="Pivots of the distance 
 ProtocolOption = Annotated[
     Protocol, typer.Option(help="notebook: in-sample queries, to the letter. held-out: unseen.")
 ]
-Seed = Annotated[int, typer.Option(help="Of every random draw.")]
+Seed = Annotated[int, typer.Option(help="Seed of every random draw.")]
 Out = Annotated[
     Path | None,
     typer.Option(
-        help="Folder for the report and the arrays (default: demo, or experiment-CORPUS-MODEL).",
+        help="Folder for the report and the arrays (default: demo, or experiment-CORPUS-MODEL-…).",
         show_default=False,
     ),
 ]
@@ -39,7 +39,7 @@ SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave broken lines ou
 ModelDir = Annotated[
     Path | None, typer.Option(help="A folder that holds model folders (default: BITSIEVE_MODEL_DIR).")
 ]
-Threads = Annotated[int | None, typer.Option(help="Of the CPU (default: all).", show_default=False)]
+Threads = Annotated[int | None, typer.Option(help="Threads (default: all CPUs).", show_default=False)]
 
 
 Pooling = Annotated[str | None, typer.Option(help="cls or mean (a folder's model).", show_default=False)]

@@ -25,7 +25,7 @@ def print_experiment(console: "Console", report: "ExperimentReport") -> None:
     console.rule(escape(f"{model['name']} on {corpus.name}"))
     queries = "of the same texts" if protocol.in_sample else "that codec and corpus never saw"
     console.print(
-        f"{corpus.n_texts:,} texts ({corpus.licence}), {protocol.n_queries:,} queries {queries}, "
+        f"{corpus.n_texts:,} texts (licence: {corpus.licence}), {protocol.n_queries:,} queries {queries}, "
         f"weights: {model['weights']}, {model['size_bytes'] / 1e6:.1f} MB",
         markup=False,
     )
@@ -39,7 +39,8 @@ def print_experiment(console: "Console", report: "ExperimentReport") -> None:
     console.print(_facts(report))
     console.print(_recall(report))
     console.print(_pivots(report))
-    console.print(_combined(report))
+    if report.combined:
+        console.print(_combined(report))
     angular = report.angular
     console.print(
         f"Lossless angular filter at the true 10th neighbour ({angular.mean_radius:.2f} rad): recall "
@@ -121,18 +122,23 @@ def _facts(report: "ExperimentReport") -> Any:
         " / ".join(_number(errors.get(step), ".4f") for step in steps) if errors else "",
         " / ".join(f"{codec.quantization_error[step - 1]:.4f}" for step in steps),
     )
+    ours = report.correlation.spearman
     table.add_row(
-        "Spearman, Hamming against cosine",
-        _number(theirs.get("spearman"), "+.4f"),
-        f"{report.correlation.spearman:+.4f}",
+        "Spearman, Hamming against cosine", _number(theirs.get("spearman"), "+.4f"), _number(ours, "+.4f")
     )
     return table
 
 
 def _recall(report: "ExperimentReport") -> Any:
     theirs = (report.published or {}).get("hamming_recall", {})
-    table = _table("recall@10 after exact rerank", "candidates", "notebook, Hamming", "Hamming", "asymmetric")
-    for depth in DEPTHS:
+    table = _table(
+        "recall@10 after exact rerank",
+        "candidates",
+        "notebook, Hamming" if theirs else "",
+        "Hamming",
+        "asymmetric",
+    )
+    for depth in _depths(report):
         hamming, asymmetric = (report.recall_of(scoring, depth) for scoring in ("hamming", "asymmetric"))
         if hamming and asymmetric:
             table.add_row(
@@ -141,11 +147,17 @@ def _recall(report: "ExperimentReport") -> Any:
     return table
 
 
+def _depths(report: "ExperimentReport") -> list[int]:
+    """100, 500 and 1,000 candidates; all that were measured where the corpus is too small for 500."""
+    measured = sorted({point.n_candidates for point in report.recall})
+    return [depth for depth in DEPTHS if depth in measured] if DEPTHS[1] in measured else measured
+
+
 def _pivots(report: "ExperimentReport") -> Any:
     theirs = (report.published or {}).get("pivots", {})
     table = _table(
         "pivot filter (cosine distance)",
-        "threshold", "notebook: recall, reduction, passed", "filter recall", "reduction", "passed",
+        "threshold", "notebook: recall, reduction, passed" if theirs else "", "filter recall", "reduction", "passed",
     )  # fmt: skip
     for point in report.pivots:
         published = theirs.get(point.threshold)
@@ -195,4 +207,4 @@ def _estimate(estimate: "Estimate") -> str:
 
 
 def _number(value: float | None, spec: str) -> str:
-    return "" if value is None else format(value, spec)
+    return "" if value is None else format(value, spec).replace("-", "−")

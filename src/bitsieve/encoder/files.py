@@ -115,25 +115,32 @@ def cached(name: str, model_dir: str | Path | None = None) -> ModelFiles | None:
 
     Raises: DigestError when a file is not the pinned one; ModelError when `model_dir` is no folder.
     """
-    if model_dir is not None and not Path(model_dir).expanduser().is_dir():
-        raise ModelError(f"model_dir {model_dir} is no folder: expected one that holds model folders")
+    _model_dir(model_dir)
     try:
         return locate(name, model_dir=model_dir, offline=True)
     except ModelError:
         return None
 
 
+def _model_dir(given: str | Path | None) -> Path | None:
+    """The folder of model folders that was named, if one was."""
+    setting = "BITSIEVE_MODEL_DIR" if given is None else "model_dir"
+    value = given if given is not None else os.environ.get("BITSIEVE_MODEL_DIR")
+    if not value:
+        return None
+    parent = Path(value).expanduser()
+    if not parent.is_dir():
+        raise ModelError(f"{setting} is {parent}, which is no folder: expected one that holds model folders")
+    return parent
+
+
 def _in_model_dir(
     name: str, known: KnownModel | None, model_dir: str | Path | None, tried: list[str]
 ) -> ModelFiles | None:
-    given = model_dir if model_dir is not None else os.environ.get("BITSIEVE_MODEL_DIR")
-    if not given:
+    parent = _model_dir(model_dir)
+    if parent is None:
         tried.append("BITSIEVE_MODEL_DIR: not set, and no model_dir given")
         return None
-    parent = Path(given).expanduser()
-    if not parent.is_dir():
-        setting = "BITSIEVE_MODEL_DIR" if model_dir is None else "model_dir"
-        raise ModelError(f"{setting} is {parent}, which is no folder: expected one that holds model folders")
     folders = [weights.folder for weights in known.weights] if known else []
     folders += [name.rsplit("/", 1)[-1], name.replace("/", "--")]
     for folder in folders:

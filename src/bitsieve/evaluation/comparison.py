@@ -128,7 +128,7 @@ def find(reports: Sequence[ExperimentReport]) -> list[str]:
 
 
 def _spread_verdict(reports: Sequence[ExperimentReport], wide: ExperimentReport) -> str:
-    if not any(report.model["name"] == CLAIMED for report in reports):
+    if not any(report.model["name"] == CLAIMED and report.published for report in reports):
         return ""
     claim = (
         " The notebook says that bge-small's vectors spread wider and that its pivots therefore need a smaller "

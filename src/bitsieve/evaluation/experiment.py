@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from .machine import describe_machine
 from .measures import exact_neighbours, neighbour_ranks, recall_at, recall_interval, spearman, spread
 from .pivot_study import measure_angular, measure_combined, measure_pivots
 from .protocol import K, Sample, Setup, choose
-from .published import PUBLISHED
+from .published import published_for
 from .results import (
     CodecFacts,
     CorpusFacts,
@@ -145,7 +145,7 @@ def run_experiment(
         stages=stages,
         recommendation=recommend(recall, pivot_points, combined, stages, n=len(sample.vectors)),
         imported={name: name in sys.modules for name in BANNED},
-        published=asdict(PUBLISHED[encoder.model.name]) if encoder.model.name in PUBLISHED else None,
+        published=published_for(encoder.model.name, corpus.name, setup.n_bits, setup.n_pivots),
         machine=describe_machine(),
         command=command,
         seconds={"embedding": stats.seconds, **clock.seconds},

@@ -55,17 +55,17 @@ class Sample:
 
 def check_size(setup: Setup, n_texts: int, dimension: int) -> None:
     """Raise InputError before anything is embedded when the corpus is too small for what is asked."""
+    if setup.n_bits > dimension:
+        raise InputError(
+            f"n_bits is {setup.n_bits}, the model's vectors have d={dimension}: take {dimension // 8 * 8} at most"
+        )
     least = max(setup.n_bits, setup.n_pivots, K + 2)
     if setup.protocol == "held-out":
         least = -(-least * 5 // 4)
     if n_texts < least:
         raise InputError(
-            f"the corpus has {n_texts:,} texts, {setup.n_bits} bits with the {setup.protocol} protocol need "
-            f"{least:,}: take fewer bits or more texts"
-        )
-    if setup.n_bits > dimension:
-        raise InputError(
-            f"n_bits is {setup.n_bits}, the model's vectors have d={dimension}: take {dimension} at most"
+            f"the corpus has {n_texts:,} texts; {setup.n_bits} bits and {setup.n_pivots} pivots with the "
+            f"{setup.protocol} protocol need {least:,}: take more texts, or fewer bits or pivots"
         )
 
 

@@ -3,7 +3,9 @@
 None: not published. Recall and reduction are shares, not percent.
 """
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -69,3 +71,11 @@ PUBLISHED: dict[str, Published] = {
     ),
     "intfloat/multilingual-e5-base": Published(spearman=-0.65),
 }
+
+
+def published_for(model: str, corpus: str, n_bits: int, n_pivots: int) -> dict[str, Any] | None:
+    """The notebook's figures for a model, where ours can be compared: English Wikipedia, 128 bits, 8 pivots."""
+    english = corpus == "wikipedia-en" or re.fullmatch(r"wikimedia/wikipedia(/\d+\.en)?", corpus)
+    if not english or (n_bits, n_pivots) != (128, 8) or model not in PUBLISHED:
+        return None
+    return asdict(PUBLISHED[model])

@@ -33,7 +33,7 @@ class Fields:
             if name is not None and name not in present:
                 raise CorpusError(
                     f"{path} has no column {name!r}, only {present[:20]}: name the right one with "
-                    "text_field, id_field or title_field"
+                    "--text or --id (text_field, id_field, title_field)"
                 )
         wanted = {self.text, self.id or "id", self.title or "title"}
         if twice := sorted(name for name in wanted if present.count(name) > 1):

@@ -42,7 +42,9 @@ def load_path(path: Path, fields: Fields, *, limit: int | None, skip_bad: bool) 
                     raise RecordError(f"the id {text_id!r} was used before: ids must differ")
             except RecordError as reason:
                 if not skip_bad:
-                    raise CorpusError(f"{where}: {reason}; correct it, or pass skip_bad=True") from None
+                    raise CorpusError(
+                        f"{where}: {reason}; correct it, or skip such records (--skip-bad, skip_bad=True)"
+                    ) from None
                 collector.skip(f"{where}: {reason}")
                 continue
             seen.add(text_id)
