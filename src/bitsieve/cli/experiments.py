@@ -197,7 +197,7 @@ def _run(corpus: "Corpus", encoder: "Encoder", setup: "Setup", folder: Path) -> 
 
     check_size(setup, len(corpus), encoder.model.dimension)
     folder.mkdir(parents=True, exist_ok=True)
-    with encode_progress(f"embedding with {encoder.model.name}") as progress:
+    with encode_progress(f"embedding, {encoder.model.name.rsplit('/', 1)[-1]}") as progress:
         vectors = encoder.encode_passages(corpus.texts, progress=progress)
     return run_experiment(corpus, encoder, vectors, setup, command=_command())
 
