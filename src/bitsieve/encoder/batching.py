@@ -1,7 +1,7 @@
 """Which texts go into one call of the model.
 
 A batch is padded to its longest text, so texts of like length belong together, and small batches stay in the
-CPU's cache: 512 tokens a call were the fastest of 256 to 4,096 with bge-small and with MiniLM int8.
+CPU's cache: 512 tokens a call were as fast as any from 256 to 4,096 (docs/decisions/0001).
 """
 
 import random
