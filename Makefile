@@ -3,20 +3,29 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup demo test check format bench-encoder bench-recall clean
+NATIVE := CMakeLists.txt $(wildcard native/*.cpp native/*.hpp native/*.cmake)
+
+.PHONY: help setup native demo test check check-native check-arm format bench-encoder bench-recall clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
 
 setup: .venv/dev ## a .venv here with everything for development
 
+native: .venv/dev ## build the C++ kernels again, after a change, into .venv
+	@$(BIN)/cmake -S . -B build/native -G Ninja --log-level=WARNING -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja \
+	  -DPython_EXECUTABLE=$(abspath $(BIN))/python -Dnanobind_DIR=$$($(BIN)/python -m nanobind --cmake_dir)
+	@$(BIN)/cmake --build build/native
+	@$(BIN)/cmake --install build/native --prefix $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("platlib"))')
+	@touch .venv/native
+
 demo: .venv/report ## experiment 67 on 10,000 Wikipedia texts, with a report and five searches
 	$(BIN)/bitsieve demo
 
-test: .venv/dev ## the test suite
+test: .venv/native ## the test suite
 	$(BIN)/python -m pytest
 
-check: .venv/dev ## style, types, who imports whom
+check: .venv/native ## style, types, who imports whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -33,7 +42,7 @@ bench-recall: .venv/dev ## the README's recall figures, both models by both prot
 	$(BIN)/python benchmarks/recall.py
 
 clean: ## remove what the targets above made here
-	rm -rf .venv demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv build demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 .venv/bin/python:
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "'$(PYTHON) -m venv' failed; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
@@ -47,4 +56,8 @@ clean: ## remove what the targets above made here
 .venv/dev: pyproject.toml | .venv/bin/python
 	@echo "installing bitsieve and its development tools into .venv"
 	@$(PIP) --editable '.[dev]'
-	@touch $@ .venv/report
+	@touch $@ .venv/report .venv/native
+
+# Installing has just built the kernels, so build them only when their sources are newer.
+.venv/native: $(NATIVE) | .venv/dev
+	@test -e $@ && test -z "$$(find $(NATIVE) -newer $@)" || $(MAKE) --no-print-directory native

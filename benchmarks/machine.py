@@ -1,0 +1,50 @@
+"""Holding a measurement to its threads: the environment that libraries read, and the cores they may run on."""
+
+import os
+from pathlib import Path
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "RAYON_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+
+
+def thread_environment(threads: int) -> dict[str, str]:
+    """What OpenMP, the BLAS libraries and Rayon read when they are loaded: for a process not started yet."""
+    return dict.fromkeys(THREAD_VARIABLES, str(threads)) | {"OMP_WAIT_POLICY": "PASSIVE"}
+
+
+def pin(threads: int) -> None:
+    """Keep this process, with every thread it has by now, on as many cores (Linux; elsewhere nothing happens).
+
+    A library that starts more threads than asked then gains nothing by it.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        return
+    cores = set(range(os.cpu_count() or 1)) if threads > 1 else {_quietest_core()}
+    if threads > 1:
+        cores = set(sorted(cores)[:threads])
+    for task in Path("/proc/self/task").iterdir():
+        try:
+            os.sched_setaffinity(int(task.name), cores)
+        except (ProcessLookupError, OSError):
+            continue
+
+
+def _quietest_core() -> int:
+    """The last core: the first one serves most of a system's interrupts."""
+    return (os.cpu_count() or 1) - 1
+
+
+def free_memory() -> float:
+    """Bytes that can be had without swapping; infinite where that cannot be known."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return float("inf")
+    return 1024 * float(next(line.split()[1] for line in lines if line.startswith("MemAvailable")))

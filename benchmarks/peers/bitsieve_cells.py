@@ -1,0 +1,59 @@
+"""bitsieve with cells: 248 bits of the residual from a cell's centroid and a byte of scale, 32 bytes a vector.
+
+`probe_margin` and `n_candidates` are what a caller sets. Cells as the default would choose and twice as many.
+"""
+
+from inspect import signature
+from math import sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .base import MissingPeerError, Peer, Setting, Sizes, ladder
+
+MARGINS = (0.02, 0.04, 0.06, 0.08, 0.1, 0.125, 0.15, 0.175, 0.2, 0.225, 0.25, 0.3, 0.35, 0.4)
+CANDIDATES = (50, 100, 200, 400)
+
+
+def configurations(n: int, d: int, *, spill: bool = False) -> list[Peer]:
+    from bitsieve.search import Cascade
+
+    if "cells" not in signature(Cascade).parameters:
+        raise MissingPeerError("this bitsieve has no Cascade(cells=…) yet: pip install --upgrade bitsieve")
+    few, many = (2 ** max(0, round(np.log2(factor * sqrt(n)))) for factor in (3.2, 6.4))
+    return [Cells(cells=few, spill=spill), Cells(cells=many, spill=spill)]
+
+
+class Cells:
+    package = "bitsieve"
+
+    def __init__(self, *, cells: int, spill: bool) -> None:
+        self.cells = cells
+        self.spill = spill
+        self.config = f"{cells:,} cells, 248 bits{', each vector in two cells' if spill else ''}"
+
+    def build(self, vectors: NDArray[np.float32], threads: int) -> None:
+        from bitsieve.search import Cascade
+
+        self.d = vectors.shape[1]
+        self.cascade = Cascade(cells=self.cells, spill=self.spill).build(vectors)
+
+    def ladders(self) -> list[list[Setting]]:
+        return [ladder("probe_margin", MARGINS, n_candidates=most) for most in CANDIDATES]
+
+    def prepare(self, setting: Setting, k: int, threads: int) -> None:
+        self.asked: dict[str, Any] = {"k": k, "threads": threads, **setting}
+        self.asked_alone = {**self.asked, "threads": 1}
+
+    def search(self, queries: NDArray[np.float32]) -> Any:
+        return self.cascade.search(queries, **self.asked)[0]
+
+    def search_one(self, query: NDArray[np.float32]) -> Any:
+        return self.cascade.search(query[np.newaxis], **self.asked_alone)[0][0]
+
+    def sizes(self) -> Sizes:
+        codes = 64.0 if self.spill else 32.0
+        rerank = 5.0 * self.d
+        how = "formula: codes, int8 and float32 copies, centroids left out"
+        return Sizes(codes=codes, rerank=rerank, total=codes + rerank, how=how)

@@ -1,0 +1,18 @@
+// What the files of bindings share.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include <string>
+
+#include "kernels.hpp"
+
+namespace bitsieve {
+
+// The kernels of this name. Raises: ValueError when they cannot run here.
+const Kernels& checked_kernels(const std::string& name);
+
+// Add each kernel to the submodule `_native.testing`.
+void bind_testing(nanobind::module_& m);
+
+}  // namespace bitsieve

@@ -1,0 +1,382 @@
+#include "cells.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include "aligned.hpp"
+#include "query.hpp"
+#include "threads.hpp"
+
+namespace bitsieve {
+namespace {
+
+constexpr size_t CHUNK = 512;      // queries worked off together: more of them share a pass, but their state grows
+constexpr size_t FIRST_CELLS = 4;  // the nearest ones, scanned first for a bound on the k-th best cosine
+constexpr size_t FIRST_CODES = 32; // so many of their codes are reranked for it, or 3 k
+constexpr size_t FEWEST_CUT = 256;  // a pool is cut when it is twice too large and more
+
+int16_t to_int16(float x) { return (int16_t)std::clamp(x, -32768.0f, 32767.0f); }
+
+// A query's visit to a cell.
+struct Visit {
+    uint32_t query, cell;
+    int16_t base;       // the centroid's score, relative to the best one, in the query's units
+    uint32_t estimates; // of a first cell: where they are kept
+};
+
+struct Query {
+    Lookup lookup;
+    float unit;  // what 1 is worth in an estimate
+    float best;  // the highest score of a cell, from which estimates count
+    size_t first_visits;  // where they begin
+    size_t n_cells, n_codes;
+    int16_t threshold;   // the least estimate that is still collected
+    Pool first, rest;    // codes of the first cells that are reranked first, and all others that may be
+    size_t n_good;       // of the rest
+    Rerank rerank;
+
+    int16_t units(float score) const { return to_int16(std::floor((score - best) / unit)); }
+    // What a code must reach that may stand for a cosine of the k-th best so far.
+    int16_t least_estimate(float margin) const {
+        return rerank.bound() == NO_SCORE ? INT16_MIN : units(rerank.bound() - margin);
+    }
+};
+
+// In lanes of their own, since the compiler may not reorder a chain of maxima of floats.
+float highest(const float* values, size_t n) {
+    float lanes[16];
+    std::fill(lanes, lanes + 16, NO_SCORE);
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        for (size_t j = 0; j < 16; j++) lanes[j] = std::max(lanes[j], values[i + j]);
+    for (; i < n; i++) lanes[0] = std::max(lanes[0], values[i]);
+    return *std::max_element(lanes, lanes + 16);
+}
+
+class CellSearch {
+public:
+    void run(const Kernels& kernels, const CellIndex& index, const CellPlan& plan, const float* queries, size_t n,
+             int64_t* ids, float* scores, const Effort& effort);
+
+private:
+    void prepare(const float* queries);
+    void choose_cells(size_t q);
+    void scan_first();
+    void collect_first(size_t q, int16_t threshold, Pool& pool);
+    void pick_first(size_t q);
+    void bound_first(size_t q);
+    void scan_rest();
+    void fetch_good(size_t q);
+    void fetch_others(size_t q);
+    void fetch_finalists(size_t q);
+
+    void group_by_cell(std::vector<Visit>& visits);
+    // Call visit(visits, n) for up to MAX_LOOKUPS visits to one cell at a time.
+    template <class Each>
+    void for_each_pass(const std::vector<Visit>& visits, const Each& each);
+    void estimate(const Visit* visits, size_t n, int16_t* const* out);
+    size_t cell_size(size_t cell) const { return index_->cell_positions[cell + 1] - index_->cell_positions[cell]; }
+    bool everything() const { return plan_->n_candidates >= index_->rows.n; }
+    // Take out what the allow-list does not have.
+    void filter(Pool& pool, size_t from) const;
+
+    const Kernels* kernels_ = nullptr;
+    const CellIndex* index_ = nullptr;
+    const CellPlan* plan_ = nullptr;
+    size_t n_ = 0, n_columns_ = 0, n_first_ = 0;
+    std::vector<Query> queries_;
+    std::vector<Visit> first_, rest_, sorted_;
+    std::vector<uint32_t> starts_;
+    Aligned<uint8_t> tables_, bytes7_;
+    Aligned<int8_t> bytes8_;
+    Aligned<float> steps7_, products_, cell_scores_;
+    Aligned<int16_t> estimates_;
+    Aligned<uint32_t> found_;
+};
+
+// Centroid scores and projections of all queries, and their tables.
+void CellSearch::prepare(const float* queries) {
+    const Rows& rows = index_->rows;
+    const Blocks& blocks = index_->blocks;
+    const Levels levels(blocks.n_bytes);
+    const size_t stride = rows.stride, table_bytes = 32 * blocks.n_bytes + ALIGNMENT;
+    n_columns_ = index_->panels.n_panels * PANEL;
+    uint8_t* bytes7 = room(bytes7_, n_ * stride);
+    int8_t* bytes8 = room(bytes8_, n_ * stride);
+    float* steps7 = room(steps7_, n_);
+    float* products = room(products_, n_ * n_columns_);
+    uint8_t* tables = room(tables_, n_ * (table_bytes + ALIGNMENT));
+    for (size_t q = 0; q < n_; q++) {
+        const float* query = queries + q * rows.d;
+        steps7[q] = quantize_to_7_bits(query, rows.d, bytes7 + q * stride, stride);
+        const float step8 = quantize_to_8_bits(query, rows.d, bytes8 + q * stride, stride);
+        queries_[q].rerank.start(*kernels_, rows, query, bytes8 + q * stride, step8, plan_->k);
+    }
+    kernels_->multiply(index_->panels, bytes7, steps7, n_, products, n_columns_);
+    const size_t first_projection = (index_->n_cells + PANEL - 1) / PANEL * PANEL;
+    const size_t table_stride = (table_bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    for (size_t q = 0; q < n_; q++) {
+        const Tables made = make_tables(products + q * n_columns_ + first_projection, blocks.n_bytes, levels,
+                                        tables + q * table_stride);
+        queries_[q].lookup = made.lookup;
+        const float unit = std::ldexp(made.unit * index_->scale_step, 9 - blocks.shift);
+        queries_[q].unit = unit > 0 ? unit : 1.0f / 16384;  // without residuals only the centroids count
+    }
+}
+
+void CellSearch::choose_cells(size_t q) {
+    Query& query = queries_[q];
+    const size_t n_cells = index_->n_cells;
+    const float* products = products_.data() + q * n_columns_;
+    float* scores = room(cell_scores_, 2 * n_cells);
+    for (size_t c = 0; c < n_cells; c++) scores[c] = products[c] + index_->bonus[c];
+    const float best = highest(scores, n_cells);
+    float least = best - plan_->probe_margin;
+    if (plan_->n_probes >= n_cells) {
+        least = NO_SCORE;
+    } else if (plan_->n_probes) {
+        float* copy = scores + n_cells;
+        std::copy(scores, scores + n_cells, copy);
+        std::nth_element(copy, copy + plan_->n_probes - 1, copy + n_cells, std::greater<>());
+        least = copy[plan_->n_probes - 1];
+    }
+    uint32_t* cells = room(found_, n_cells + PANEL);
+    const size_t n_found = kernels_->find(scores, n_cells, least, cells);
+    query.best = best;
+    query.n_cells = query.n_codes = 0;
+    query.first.clear();
+    query.rest.clear();
+    query.first_visits = first_.size();
+
+    // Nearest first, as far as the first codes need; the rest in order.
+    size_t n_first = 0;
+    if (!everything()) {
+        size_t n_ahead = std::min(n_found, 4 * FIRST_CELLS);
+        std::partial_sort(cells, cells + n_ahead, cells + n_found, [&](uint32_t a, uint32_t b) {
+            return scores[a] != scores[b] ? scores[a] > scores[b] : a < b;
+        });
+        size_t n_codes = 0;
+        while (n_first < n_ahead && (n_first < FIRST_CELLS || n_codes < 2 * n_first_)) n_codes += cell_size(cells[n_first++]);
+    }
+    for (size_t i = 0; i < n_found; i++) {
+        const uint32_t cell = cells[i];
+        if (!cell_size(cell)) continue;
+        query.n_cells++;
+        query.n_codes += cell_size(cell);
+        (i < n_first ? first_ : rest_).push_back({(uint32_t)q, cell, query.units(products[cell]), 0});
+    }
+}
+
+void CellSearch::group_by_cell(std::vector<Visit>& visits) {
+    starts_.assign(index_->n_cells + 1, 0);
+    for (const Visit& visit : visits) starts_[visit.cell + 1]++;
+    for (size_t c = 0; c < index_->n_cells; c++) starts_[c + 1] += starts_[c];
+    sorted_.resize(visits.size());
+    for (const Visit& visit : visits) sorted_[starts_[visit.cell]++] = visit;
+}
+
+template <class Each>
+void CellSearch::for_each_pass(const std::vector<Visit>& visits, const Each& each) {
+    for (size_t i = 0; i < visits.size();) {
+        size_t n = 1;
+        while (n < MAX_LOOKUPS && i + n < visits.size() && visits[i + n].cell == visits[i].cell) n++;
+        each(visits.data() + i, n);
+        i += n;
+    }
+}
+
+void CellSearch::estimate(const Visit* visits, size_t n, int16_t* const* out) {
+    Lookup lookups[MAX_LOOKUPS];
+    for (size_t i = 0; i < n; i++) {
+        lookups[i] = queries_[visits[i].query].lookup;
+        lookups[i].base = visits[i].base;
+    }
+    const size_t block = index_->cell_blocks[visits->cell], n_blocks = index_->cell_blocks[visits->cell + 1] - block;
+    kernels_->estimate(index_->blocks, block, n_blocks, lookups, n, out);
+}
+
+// The estimates of all codes in the first cells, kept for `pick_first`.
+void CellSearch::scan_first() {
+    size_t n_estimates = 0;
+    for (Visit& visit : first_) {
+        visit.estimates = (uint32_t)n_estimates;
+        n_estimates += (cell_size(visit.cell) + BLOCK - 1) / BLOCK * BLOCK;
+    }
+    int16_t* estimates = room(estimates_, n_estimates + BLOCK);
+    group_by_cell(first_);
+    for_each_pass(sorted_, [&](const Visit* visits, size_t n) {
+        int16_t* out[MAX_LOOKUPS];
+        for (size_t i = 0; i < n; i++) out[i] = estimates + visits[i].estimates;
+        estimate(visits, n, out);
+        const size_t size = cell_size(visits->cell);
+        for (size_t i = 0; i < n; i++) std::fill(out[i] + size, out[i] + (size + BLOCK - 1) / BLOCK * BLOCK, INT16_MIN);
+        if (!plan_->allowed) return;
+        for (size_t i = 0; i < n; i++)
+            for (size_t j = 0; j < size; j++) {
+                const uint32_t row = index_->rows.row(index_->cell_positions[visits->cell] + j);
+                out[i][j] = plan_->allowed[index_->rows.id(row)] ? std::max<int16_t>(out[i][j], INT16_MIN + 1) : INT16_MIN;
+            }
+    });
+}
+
+void CellSearch::filter(Pool& pool, size_t from) const {
+    if (!plan_->allowed) return;
+    const Rows& rows = index_->rows;
+    pool.shrink_to(std::remove_if(pool.begin() + from, pool.end(), [&](const Candidate& candidate) {
+        return !plan_->allowed[rows.id(rows.row(candidate.position))];
+    }));
+}
+
+void CellSearch::collect_first(size_t q, int16_t threshold, Pool& pool) {
+    const size_t end = q + 1 < n_ ? queries_[q + 1].first_visits : first_.size();
+    for (size_t v = queries_[q].first_visits; v < end; v++) {
+        const size_t size = cell_size(first_[v].cell), from = pool.size();
+        pool.grow(kernels_->collect(estimates_.data() + first_[v].estimates, size, threshold,
+                                    index_->cell_positions[first_[v].cell], pool.room(size + BLOCK)));
+        filter(pool, from);
+    }
+}
+
+// The best codes of the first cells, all that tie with the last of them included.
+void CellSearch::pick_first(size_t q) {
+    Query& query = queries_[q];
+    const size_t next = q + 1 < n_ ? queries_[q + 1].first_visits : first_.size();
+    if (query.first_visits == next) return;
+    const Visit& last = first_[next - 1];
+    const int16_t* estimates = estimates_.data() + first_[query.first_visits].estimates;
+    const size_t n = estimates_.data() + last.estimates + cell_size(last.cell) - estimates;
+    int low = INT16_MIN + 1, high = INT16_MAX + 1;  // the least threshold that fewer than n_first_ reach is in between
+    while (high - low > 1) {
+        const int middle = (low + high) / 2;
+        (kernels_->count(estimates, n, (int16_t)middle) >= n_first_ ? low : high) = middle;
+    }
+    query.threshold = (int16_t)low;
+    collect_first(q, query.threshold, query.first);
+    query.rerank.fetch(query.first.begin(), query.first.size());
+}
+
+// What the first cosines tell: how high an estimate must be. The first cells' others that are, are kept.
+void CellSearch::bound_first(size_t q) {
+    Query& query = queries_[q];
+    query.rerank.add(query.first.begin(), query.first.size());
+    const int16_t first_threshold = query.threshold;
+    query.threshold = query.least_estimate(plan_->margin);
+    if (query.threshold >= first_threshold) return;
+    collect_first(q, query.threshold, query.rest);
+    query.rest.shrink_to(std::remove_if(query.rest.begin(), query.rest.end(), [&](const Candidate& candidate) {
+        return candidate.estimate >= first_threshold;
+    }));
+}
+
+void CellSearch::scan_rest() {
+    group_by_cell(rest_);
+    for_each_pass(sorted_, [&](const Visit* visits, size_t n) {
+        const size_t size = cell_size(visits->cell), padded = (size + BLOCK - 1) / BLOCK * BLOCK;
+        const uint32_t position = index_->cell_positions[visits->cell];
+        int16_t* out[MAX_LOOKUPS];
+        room(estimates_, MAX_LOOKUPS * padded);
+        for (size_t i = 0; i < n; i++) out[i] = estimates_.data() + i * padded;
+        if (!everything()) estimate(visits, n, out);
+        for (size_t i = 0; i < n; i++) {
+            Query& query = queries_[visits[i].query];
+            Pool& pool = query.rest;
+            const size_t from = pool.size();
+            if (everything()) {
+                Candidate* candidates = pool.room(size);
+                for (size_t j = 0; j < size; j++) candidates[j] = {0, position + (uint32_t)j};
+                pool.grow(size);
+            } else {
+                pool.grow(kernels_->collect(out[i], size, query.threshold, position, pool.room(size + BLOCK)));
+            }
+            filter(pool, from);
+            const size_t n_most = plan_->n_candidates - std::min(plan_->n_candidates, query.first.size());
+            if (pool.size() > 2 * n_most + FEWEST_CUT) query.threshold = std::max(query.threshold, pool.keep_best(n_most));
+        }
+    });
+}
+
+// Those that look better than the k-th best come first: they tighten the bound for the others.
+void CellSearch::fetch_good(size_t q) {
+    Query& query = queries_[q];
+    query.n_good = 0;
+    if (everything()) return;
+    const size_t n_most = plan_->n_candidates - std::min(plan_->n_candidates, query.first.size());
+    if (query.rest.size() > n_most) query.rest.keep_best(n_most);
+    const int16_t good = query.least_estimate(0);
+    query.n_good = std::partition(query.rest.begin(), query.rest.end(), [&](const Candidate& candidate) {
+        return candidate.estimate >= good;
+    }) - query.rest.begin();
+    query.rerank.fetch(query.rest.begin(), query.n_good);
+}
+
+void CellSearch::fetch_others(size_t q) {
+    Query& query = queries_[q];
+    query.rerank.add(query.rest.begin(), query.n_good);
+    if (everything()) return;
+    const int16_t least = query.least_estimate(plan_->margin);
+    Candidate* others = query.rest.begin() + query.n_good;
+    query.rest.shrink_to(std::remove_if(others, query.rest.end(), [&](const Candidate& candidate) {
+        return candidate.estimate < least;
+    }));
+    query.rerank.fetch(others, query.rest.end() - others);
+}
+
+void CellSearch::fetch_finalists(size_t q) {
+    Query& query = queries_[q];
+    if (everything()) {
+        query.rerank.add_all(query.rest.begin(), query.rest.size());
+    } else {
+        query.rerank.add(query.rest.begin() + query.n_good, query.rest.size() - query.n_good);
+        query.rerank.keep_finalists();
+    }
+}
+
+void CellSearch::run(const Kernels& kernels, const CellIndex& index, const CellPlan& plan, const float* queries,
+                     size_t n, int64_t* ids, float* scores, const Effort& effort) {
+    kernels_ = &kernels, index_ = &index, plan_ = &plan, n_ = n;
+    n_first_ = std::min(plan.n_candidates, std::max(FIRST_CODES, 3 * plan.k));
+    if (queries_.size() < n) queries_.resize(n);
+    first_.clear();
+    rest_.clear();
+    prepare(queries);
+    for (size_t q = 0; q < n; q++) choose_cells(q);
+    // Memory is slow to answer, so each step asks for what the next one reads while it works on the query before.
+    scan_first();
+    for (size_t q = 0; q <= n; q++) {
+        if (q < n) pick_first(q);
+        if (q > 0) bound_first(q - 1);
+    }
+    scan_rest();
+    for (size_t step = 0; step < n + 3; step++) {
+        if (step < n) fetch_good(step);
+        if (step >= 1 && step < n + 1) fetch_others(step - 1);
+        if (step >= 2 && step < n + 2) fetch_finalists(step - 2);
+        if (step < 3) continue;
+        const size_t q = step - 3;
+        Query& query = queries_[q];
+        const size_t n_exact = query.rerank.finish(ids + q * plan.k, scores + q * plan.k);
+        if (effort.cells) effort.cells[q] = (int64_t)query.n_cells;
+        if (effort.codes) effort.codes[q] = (int64_t)query.n_codes;
+        if (effort.candidates) effort.candidates[q] = (int64_t)query.rerank.n_added();
+        if (effort.exact) effort.exact[q] = (int64_t)n_exact;
+    }
+}
+
+}  // namespace
+
+void search_cells(const Kernels& kernels, const CellIndex& index, const CellPlan& plan, const float* queries,
+                  size_t n_queries, size_t n_threads, int64_t* ids, float* scores, const Effort& effort) {
+    const size_t chunk = plan.n_candidates >= index.rows.n ? 1 : CHUNK;
+    split_over_threads(n_queries, n_threads, [&](size_t begin, size_t end) {
+        static thread_local CellSearch search;  // its memory serves the next search
+        for (size_t q = begin; q < end; q += chunk) {
+            const auto from = [q](int64_t* of_queries) { return of_queries ? of_queries + q : nullptr; };
+            search.run(kernels, index, plan, queries + q * index.rows.d, std::min(chunk, end - q), ids + q * plan.k,
+                       scores + q * plan.k,
+                       {from(effort.cells), from(effort.codes), from(effort.candidates), from(effort.exact)});
+        }
+    });
+}
+
+}  // namespace bitsieve

@@ -1,0 +1,129 @@
+#include "rerank.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include "aligned.hpp"
+
+namespace bitsieve {
+namespace {
+
+// A byte cosine's error is a sum of d roundings, so nearly normal, of variance (query step² + row step²) / 12. So
+// many standard deviations of the difference of two: what lies further below the k-th best is not among the k best.
+constexpr float SLACK = 5;
+constexpr size_t FEWEST_SLOTS = 512;
+
+}  // namespace
+
+int16_t Pool::keep_best(size_t n) {
+    const auto better = [](const Candidate& a, const Candidate& b) {
+        return a.estimate != b.estimate ? a.estimate > b.estimate : a.position < b.position;
+    };
+    if (n_ > n) {
+        std::nth_element(begin(), begin() + n, end(), better);
+        n_ = n;
+    }
+    const auto least = std::max_element(begin(), end(), better);
+    return least == end() ? INT16_MIN : (int16_t)least->estimate;
+}
+
+void RowSet::clear() {
+    slots_.assign(FEWEST_SLOTS, EMPTY);
+    n_ = 0;
+}
+
+bool RowSet::place(uint32_t row) {
+    size_t slot = row * 2654435761u & (slots_.size() - 1);  // Knuth's multiplier spreads neighbouring rows
+    for (; slots_[slot] != EMPTY; slot = (slot + 1) & (slots_.size() - 1))
+        if (slots_[slot] == row) return false;
+    slots_[slot] = row;
+    return true;
+}
+
+bool RowSet::insert(uint32_t row) {
+    if (2 * n_ >= slots_.size()) {
+        std::vector<uint32_t> old(2 * slots_.size(), EMPTY);
+        old.swap(slots_);
+        for (uint32_t other : old)
+            if (other != EMPTY) place(other);
+    }
+    const bool is_new = place(row);
+    n_ += is_new;
+    return is_new;
+}
+
+void Rerank::start(const Kernels& kernels, const Rows& rows, const float* query, const int8_t* bytes, float step,
+                   size_t k) {
+    kernels_ = &kernels, rows_ = &rows, query_ = query, bytes_ = bytes, step_ = step, k_ = k;
+    excess_ = 0, n_added_ = 0;
+    for (size_t i = 0; i < rows.stride; i++) excess_ += 128 * bytes[i];
+    scored_.clear();
+    best_.clear();
+    if (rows.position_rows) seen_.clear();
+}
+
+void Rerank::fetch(const Candidate* candidates, size_t n) const {
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t row = rows_->row(candidates[i].position);
+        prefetch(rows_->bytes + row * rows_->stride, rows_->stride);
+        prefetch(rows_->byte_steps + row, 1);
+    }
+}
+
+void Rerank::add(const Candidate* candidates, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t row = rows_->row(candidates[i].position);
+        if (!is_new(row)) continue;
+        const int32_t product = kernels_->dot_bytes(rows_->bytes + row * rows_->stride, bytes_, rows_->stride) - excess_;
+        const float score = (float)product * (rows_->byte_steps[row] * step_);
+        n_added_++;
+        scored_.push_back({score, row});
+        if (best_.size() < k_) {
+            best_.push_back(score);
+            std::push_heap(best_.begin(), best_.end(), std::greater<>());
+        } else if (score > best_.front()) {
+            std::pop_heap(best_.begin(), best_.end(), std::greater<>());
+            best_.back() = score;
+            std::push_heap(best_.begin(), best_.end(), std::greater<>());
+        }
+    }
+}
+
+void Rerank::add_all(const Candidate* candidates, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t row = rows_->row(candidates[i].position);
+        if (!is_new(row)) continue;
+        n_added_++;
+        scored_.push_back({0, row});
+    }
+}
+
+void Rerank::keep_finalists() {
+    const float slack = SLACK * std::sqrt((step_ * step_ + rows_->typical_step * rows_->typical_step) / 6);
+    const float least = bound() - slack;
+    size_t n = 0;
+    for (const Scored& row : scored_)
+        if (row.score >= least) scored_[n++] = row;
+    scored_.resize(n);
+    for (const Scored& row : scored_) prefetch(rows_->vectors + rows_->id(row.row) * rows_->d, rows_->d * sizeof(float));
+}
+
+size_t Rerank::finish(int64_t* ids, float* scores) {
+    hits_.clear();
+    for (const Scored& row : scored_) {
+        const int64_t id = rows_->id(row.row);
+        hits_.push_back({kernels_->dot_floats(query_, rows_->vectors + id * rows_->d, rows_->d), id});
+    }
+    const size_t n = std::min(k_, hits_.size());
+    std::partial_sort(hits_.begin(), hits_.begin() + n, hits_.end(), [](const Hit& a, const Hit& b) {
+        return a.score != b.score ? a.score > b.score : a.id < b.id;
+    });
+    for (size_t i = 0; i < k_; i++) {
+        ids[i] = i < n ? hits_[i].id : -1;
+        scores[i] = i < n ? hits_[i].score : NO_SCORE;
+    }
+    return hits_.size();
+}
+
+}  // namespace bitsieve

@@ -1,0 +1,135 @@
+"""Arrays as the kernels read them: codes in blocks of 32, bytes of vectors, rows in panels of 16.
+
+`native/kernels.hpp` describes the same layouts from the other side.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays import CodeArray, FloatArray, RowArray
+from ..codec.blocks import row_blocks
+
+BLOCK = 32
+"""Codes in a block."""
+PANEL = 16
+"""Rows in a panel."""
+ALIGNMENT = 64
+"""What rows of bytes are padded to: the widest register's bytes."""
+
+ByteArray = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Panels:
+    """Rows to multiply queries with, in whole numbers of −63 … 63.
+
+    values: (n_panels, stride // 4, 16, 4) int8. sums: (16 · n_panels,) int32, 64 · Σ of each row.
+    steps: (16 · n_panels,) float32, what 1 is worth in each row; rows that only fill a panel are zero.
+    """
+
+    values: NDArray[np.int8]
+    sums: NDArray[np.int32]
+    steps: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class ByteRows:
+    """A copy of vectors in bytes.
+
+    values: (n, stride) uint8, value / step + 128. steps: (n,) float32.
+    """
+
+    values: ByteArray
+    steps: FloatArray
+
+
+def padded(n: int, multiple: int) -> int:
+    """n rounded up to a multiple.
+
+    >>> padded(33, 32)
+    64
+    """
+    return -(-n // multiple) * multiple
+
+
+def quantize(vectors: FloatArray, highest: int) -> tuple[FloatArray, FloatArray]:
+    """Each row as whole numbers of −highest … highest.
+
+    vectors: (n, d) float32.
+    Returns: (n, d) float32 of whole numbers, and (n,) float32, what 1 is worth.
+    """
+    magnitudes = np.abs(vectors).max(axis=1, initial=0)
+    with np.errstate(divide="ignore"):
+        scales = np.where(magnitudes > 0, np.float32(highest) / magnitudes, np.float32(0))
+    return np.rint(vectors * scales[:, np.newaxis]), magnitudes / np.float32(highest)
+
+
+def byte_rows(vectors: FloatArray) -> ByteRows:
+    """A copy of vectors in bytes, a quarter of their size.
+
+    vectors: (n, d) float32.
+    """
+    n, d = vectors.shape
+    values = np.full((n, padded(d, ALIGNMENT)), 128, np.uint8)
+    steps = np.empty(n, np.float32)
+    for rows in row_blocks(n):
+        whole, steps[rows] = quantize(vectors[rows], 127)
+        values[rows, :d] = whole + 128
+    return ByteRows(values, steps)
+
+
+def panels(*groups: FloatArray) -> Panels:
+    """Rows in panels; each group of rows starts a new one.
+
+    groups: each (n, d) float32.
+    """
+    d = groups[0].shape[1]
+    starts = np.cumsum([0] + [padded(len(group), PANEL) for group in groups])
+    rows = np.zeros((starts[-1], padded(d, ALIGNMENT)), np.int8)
+    steps = np.zeros(len(rows), np.float32)
+    for group, start in zip(groups, starts, strict=False):
+        whole, steps[start : start + len(group)] = quantize(group, 63)
+        rows[start : start + len(group), :d] = whole
+    sums = 64 * rows.sum(axis=1, dtype=np.int32)
+    values = rows.reshape(-1, PANEL, rows.shape[1] // 4, 4).transpose(0, 2, 1, 3)
+    return Panels(np.ascontiguousarray(values), sums, steps)
+
+
+def interleave(codes: CodeArray, starts: RowArray) -> tuple[ByteArray, RowArray]:
+    """Codes in blocks of 32, each cell beginning a new block.
+
+    Byte r of 32 codes makes 32 bytes: 16 of high nibbles, then 16 of low ones; of these bytes, the low nibble
+    belongs to codes 0 to 15, the high nibble to codes 16 to 31. So one shuffle looks 16 or more nibbles up.
+
+    codes: (n, n_bytes) uint8, cell by cell. starts: (n_cells + 1,), where each cell begins.
+    Returns: blocks (n_blocks, n_bytes, 32) uint8, and where each cell's blocks begin, (n_cells + 1,).
+    """
+    block_starts = _block_starts(starts)
+    spread = spread_over_blocks(codes, starts, block_starts)
+    blocks = np.empty((block_starts[-1], codes.shape[1], BLOCK), np.uint8)
+    for rows in row_blocks(len(blocks), 1024):
+        by_byte = spread[rows].transpose(0, 2, 1)
+        first, second = by_byte[:, :, : BLOCK // 2], by_byte[:, :, BLOCK // 2 :]
+        blocks[rows, :, : BLOCK // 2] = first >> 4 | second & 0xF0
+        blocks[rows, :, BLOCK // 2 :] = first & 15 | second << 4
+    return blocks, block_starts
+
+
+def spread_over_blocks(values: NDArray[Any], starts: RowArray, block_starts: RowArray) -> NDArray[Any]:
+    """Values in the order of codes, moved to where blocks have them, zeros where a cell's last block is not full.
+
+    values: (n, …). starts, block_starts: (n_cells + 1,).
+    Returns: (n_blocks, 32, …).
+    """
+    spread = np.zeros((int(block_starts[-1]) * BLOCK, *values.shape[1:]), values.dtype)
+    shifts = block_starts[:-1] * BLOCK - starts[:-1]
+    spread[np.arange(len(values)) + np.repeat(shifts, np.diff(starts))] = values
+    return spread.reshape(-1, BLOCK, *values.shape[1:])
+
+
+def _block_starts(starts: RowArray) -> RowArray:
+    n_blocks = -(-np.diff(starts) // BLOCK)
+    return np.concatenate([[0], np.cumsum(n_blocks)]).astype(np.int64)
