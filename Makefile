@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 NATIVE := CMakeLists.txt $(wildcard native/*.cpp native/*.hpp native/*.cmake)
 
-.PHONY: help setup native demo test check check-native check-arm format bench-encoder bench-recall clean
+.PHONY: help setup native demo test check check-native check-arm format bench bench-scaling bench-encoder bench-recall clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
@@ -31,9 +31,22 @@ check: .venv/native ## style, types, who imports whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+check-native: .venv/dev ## the C++ kernels under AddressSanitizer and UBSan
+	@native/tests/check.sh sanitizers
+
+check-arm: .venv/dev ## the kernels for 64-bit ARM in an emulator (needs its compiler and qemu)
+	@native/tests/check.sh arm
+
 format: .venv/dev ## rewrite the code in the project's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: .venv/bench ## recall against queries/s, ours and seven peers, 100,000 real vectors (BENCH="--data synthetic:1000000")
+	$(BIN)/python benchmarks/search.py --threads 1 2 $(BENCH)
+	$(BIN)/python benchmarks/plots.py benchmarks/results/search-*.json
+
+bench-scaling: .venv/native ## ours at 10,000 to 3,000,000 synthetic vectors: build, memory, queries/s
+	$(BIN)/python benchmarks/scaling.py $(BENCH)
 
 bench-encoder: .venv/dev ## texts per second, ours and FastEmbed's own, side by side
 	$(BIN)/python benchmarks/encoder.py
@@ -51,6 +64,11 @@ clean: ## remove what the targets above made here
 .venv/report: pyproject.toml | .venv/bin/python
 	@echo "installing bitsieve into .venv"
 	@$(PIP) --editable '.[report]'
+	@touch $@
+
+.venv/bench: .venv/native
+	@echo "installing the peers of the benchmark into .venv"
+	@$(PIP) --editable '.[bench]'
 	@touch $@
 
 .venv/dev: pyproject.toml | .venv/bin/python

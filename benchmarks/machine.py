@@ -1,6 +1,7 @@
 """Holding a measurement to its threads: the environment that libraries read, and the cores they may run on."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 THREAD_VARIABLES = (
@@ -13,10 +14,13 @@ THREAD_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
 )
 
+ALLOWED = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+"""The cores this process may use, before any pinning."""
+
 
 def thread_environment(threads: int) -> dict[str, str]:
     """What OpenMP, the BLAS libraries and Rayon read when they are loaded: for a process not started yet."""
-    return dict.fromkeys(THREAD_VARIABLES, str(threads)) | {"OMP_WAIT_POLICY": "PASSIVE"}
+    return dict.fromkeys(THREAD_VARIABLES, str(threads))
 
 
 def pin(threads: int) -> None:
@@ -24,21 +28,12 @@ def pin(threads: int) -> None:
 
     A library that starts more threads than asked then gains nothing by it.
     """
-    if not hasattr(os, "sched_setaffinity"):
+    if not ALLOWED:
         return
-    cores = set(range(os.cpu_count() or 1)) if threads > 1 else {_quietest_core()}
-    if threads > 1:
-        cores = set(sorted(cores)[:threads])
+    cores = ALLOWED[-threads:]  # the last ones: the first serves most of a system's interrupts
     for task in Path("/proc/self/task").iterdir():
-        try:
+        with suppress(ProcessLookupError):  # a thread that has just ended
             os.sched_setaffinity(int(task.name), cores)
-        except (ProcessLookupError, OSError):
-            continue
-
-
-def _quietest_core() -> int:
-    """The last core: the first one serves most of a system's interrupts."""
-    return (os.cpu_count() or 1) - 1
 
 
 def free_memory() -> float:

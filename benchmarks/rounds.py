@@ -1,7 +1,7 @@
 """Measuring: walk each configuration's ladders once, then time what is worth timing in rounds over all of them.
 
-The first walk warms up, gives recall and a rough speed; it ends a ladder once recall is past every target or has stopped
-rising, and settings far behind their own configuration's front are not timed further. Rounds go over all
+The first walk warms up, gives recall and a rough speed; it ends a ladder once recall is past every target or has
+stopped rising, and settings far behind their own configuration's front are not timed further. Rounds go over all
 configurations in turn, in a new order each, so that a machine that slows down slows all of them.
 """
 
@@ -108,8 +108,9 @@ class Task:
 
 def recall_of(found: Any, truth: NDArray[np.int64]) -> float:
     """Mean share of the true rows among those found; an id that comes twice counts once."""
-    return float(np.mean([len(set(map(int, a)) & set(b.tolist())) for a, b in zip(found, truth, strict=True)])) / (
-        truth.shape[1]
+    return (
+        float(np.mean([len(set(map(int, a)) & set(b.tolist())) for a, b in zip(found, truth, strict=True)]))
+        / (truth.shape[1])
     )
 
 

@@ -4,7 +4,7 @@
     .venv/bin/python benchmarks/search.py --quick --peers bitsieve scann hnswlib
     .venv/bin/python benchmarks/search.py --data synthetic:1000000 --threads 1 --build-threads 2
 
-Each thread count is measured in a process of its own, whose environment and cores were set before anything was imported.
+Each thread count is measured in a process of its own, whose environment was set before anything was imported.
 Truth is exact cosine over the same float32 rows; queries are held out. Missing peers are named and left out.
 """
 
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from copy import copy
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,9 @@ def main() -> None:
         data = load(options.data)
         truth = exact(data.queries, data.vectors, K)
         save(data, truth, Path(folder))
-        print(f"{data.description}\n{time.perf_counter() - started:.0f} s to load and to find the exact neighbours")
+        print(
+            f"{data.description}\n{time.perf_counter() - started:.0f} s to load and to find the exact neighbours"
+        )
         del data, truth
         measured = commit()  # before the first result is written over
         for threads in options.threads:
@@ -57,13 +60,21 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", default="bench", help="bench, wikipedia:bge-small, wikipedia:minilm, FILE.npy, synthetic:N")
-    parser.add_argument("--threads", type=int, nargs="+", default=[1], help="search threads; a result file for each")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    kinds = "bench, wikipedia:bge-small, wikipedia:minilm, FILE.npy, synthetic:N"
+    parser.add_argument("--data", default="bench", help=f"{kinds}; see vectors.py")
+    parser.add_argument(
+        "--threads", type=int, nargs="+", default=[1], help="search threads; a result file for each"
+    )
     parser.add_argument("--build-threads", type=int, help="to build with; as many as search where left out")
     parser.add_argument("--peers", nargs="+", choices=PEERS, metavar="PEER", help=f"of {', '.join(PEERS)}")
+    parser.add_argument("--configurations", type=int, help="at most so many a peer; all where left out")
     parser.add_argument("--repeat", type=int, default=5, help="rounds, whose median counts")
-    parser.add_argument("--quick", action="store_true", help="2 rounds, one configuration a peer, half the settings")
+    parser.add_argument(
+        "--quick", action="store_true", help="2 rounds, one configuration a peer, half the settings"
+    )
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results")
     parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--measured", default="unknown", help=argparse.SUPPRESS)
@@ -72,7 +83,7 @@ def parse() -> argparse.Namespace:
 
 def work(options: argparse.Namespace) -> None:
     """Build, explore and time everything at one thread count."""
-    threads = options.threads[0]
+    threads, machine = options.threads[0], describe_machine()  # before it is held to fewer cores
     build_threads = options.build_threads or threads
     data, truth = restore(options.worker)
     task = Task(data.queries, truth, threads, every=2 if options.quick else 1)
@@ -86,6 +97,7 @@ def work(options: argparse.Namespace) -> None:
         again = [pair for pair in chosen if pair[0] == OURS]
         measured = []
         for number, pair in enumerate([*chosen, *again]):
+            pair = (pair[0], copy(pair[1]))  # so that the index goes when its turn is over
             for entry in measure([pair], data, task, repeat, build_threads):
                 measured.append(entry | {"pass": 2 if number >= len(chosen) else 1})
             gc.collect()
@@ -102,7 +114,7 @@ def work(options: argparse.Namespace) -> None:
         "commit": options.measured,
         "command": shlex.join(["python", "benchmarks/search.py", *sys.argv[1 : sys.argv.index("--worker")]]),
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "machine": describe_machine(),
+        "machine": machine | {"kernels": kernels()},
         "missing": missing,
         "entries": measured,
         **summarise(measured),
@@ -112,6 +124,13 @@ def work(options: argparse.Namespace) -> None:
     path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print_tables(report)
     print(f"wrote {path}")
+
+
+def kernels() -> str:
+    """Which of our kernels ran."""
+    from bitsieve.search import native
+
+    return native.active()
 
 
 def choose(options: argparse.Namespace, n: int, d: int) -> tuple[list[tuple[str, Peer]], dict[str, str]]:
@@ -127,7 +146,7 @@ def choose(options: argparse.Namespace, n: int, d: int) -> tuple[list[tuple[str,
             missing[name] = str(error)
             print(f"left out: {error}", flush=True)
             continue
-        chosen += [(name, peer) for peer in (made[:1] if options.quick else made)]
+        chosen += [(name, peer) for peer in made[: 1 if options.quick else options.configurations]]
     return chosen, missing
 
 

@@ -64,8 +64,8 @@ def print_tables(report: dict[str, Any]) -> None:
     """Show what a reader asks first: speed at the targets, build, bytes."""
     data, machine = report["data"], report["machine"]
     title = (
-        f"{data['n']:,} vectors ({data['name']}), d={data['d']}, {data['n_queries']} held-out queries, recall@{report['k']}, "
-        f"{report['threads']} thread(s), {machine['cpu']}"
+        f"{data['n']:,} vectors ({data['name']}), d={data['d']}, {data['n_queries']} held-out queries, "
+        f"recall@{report['k']}, {report['threads']} thread(s), {machine['cpu']}"
     )
     table = Table(title=title)
     table.add_column("queries/s at recall")
@@ -84,7 +84,9 @@ def print_tables(report: dict[str, Any]) -> None:
         table.add_row(peer, *cells, *ranges)
     ratios = [report["ours_over_best_peer"][kind][str(target)] for kind in KINDS for target in TARGETS]
     table.add_section()
-    table.add_row("ours / best peer", *(f"{r['ratio']:.2f} ×\n{r['best_peer']}" if r else "–" for r in ratios))
+    table.add_row(
+        "ours / best peer", *(f"{r['ratio']:.2f} ×\n{r['best_peer']}" if r else "–" for r in ratios)
+    )
     Console(width=max(Console().width, 180)).print(table)
     if report["drift"]:
         print(f"ours at the end ran {report['drift']:.2f} times as fast as at the start")

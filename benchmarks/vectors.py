@@ -11,8 +11,7 @@ Rows are float32 of L2 norm 1.
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +53,8 @@ def load(name: str) -> Data:
         vectors, queries = load_bench()
         return _described(name, "real all-MiniLM-L6-v2 vectors of package summaries", vectors, queries)
     if kind == "wikipedia" and rest in MODELS:
-        return _described(f"wikipedia-{rest}", f"leads of English Wikipedia by {MODELS[rest]}", *_wikipedia(MODELS[rest]))
+        what = f"leads of English Wikipedia by {MODELS[rest]}"
+        return _described(f"wikipedia-{rest}", what, *_wikipedia(MODELS[rest]))
     if kind == "synthetic":
         return _synthetic(rest)
     path = Path(name)
@@ -123,7 +123,9 @@ def _described(name: str, what: str, vectors: FloatArray, queries: FloatArray) -
 
 def _held_out(rows: NDArray[Any]) -> tuple[FloatArray, FloatArray]:
     if rows.ndim != 2 or len(rows) < LEAST_ROWS or not np.issubdtype(rows.dtype, np.number):
-        raise DataError(f"the file holds {rows.dtype} of shape {rows.shape}: expected (n, d), n ≥ {LEAST_ROWS}")
+        raise DataError(
+            f"the file holds {rows.dtype} of shape {rows.shape}: expected (n, d), n ≥ {LEAST_ROWS}"
+        )
     asked = np.zeros(len(rows), bool)
     asked[np.random.default_rng(0).choice(len(rows), N_QUERIES, replace=False)] = True
     return unit(rows[~asked]), unit(rows[asked])

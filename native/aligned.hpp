@@ -34,7 +34,7 @@ T* room(Aligned<T>& array, size_t n) {
 
 inline void prefetch(const void* p, size_t bytes) {
 #if defined(__GNUC__) || defined(__clang__)
-    for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(static_cast<const char*>(p) + i);
+    for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(static_cast<const char*>(p) + i, 0, 2);
 #else
     (void)p, (void)bytes;
 #endif

@@ -26,6 +26,7 @@ static std::vector<std::string> available_names() {
 NB_MODULE(_native, m) {
     m.doc() = "Kernels in C++. Arguments are checked in bitsieve.search; here only shapes are.";
     m.def("available", &bitsieve::available_names, "Names of the kernels this machine can run, best first.");
+    bitsieve::bind_search(m);
     nb::module_ testing = m.def_submodule("testing", "Each kernel by itself, for the tests.");
     bitsieve::bind_testing(testing);
 }

@@ -12,6 +12,9 @@ namespace bitsieve {
 // The kernels of this name. Raises: ValueError when they cannot run here.
 const Kernels& checked_kernels(const std::string& name);
 
+// Add the indexes to the module.
+void bind_search(nanobind::module_& m);
+
 // Add each kernel to the submodule `_native.testing`.
 void bind_testing(nanobind::module_& m);
 

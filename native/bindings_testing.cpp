@@ -1,11 +1,12 @@
 // The submodule `bitsieve._native.testing`: each kernel by itself on NumPy arrays, for tests/native.
 //
-// Shapes are trusted: tests/native/native_kernels.py makes them. Outputs are allocated there too, with the room that
-// kernels.hpp asks for.
+// What a caller in C++ owes the kernels, its tests owe them here: shapes that agree, and room in `out`.
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <optional>
 #include <vector>
 
 #include "bindings.hpp"
@@ -17,13 +18,73 @@ namespace {
 
 template <class T>
 using Array = nb::ndarray<T, nb::c_contig, nb::device::cpu>;
+using Bytes = Array<const uint8_t>;
+using Floats = Array<const float>;
+using Words = Array<const int16_t>;
+
+// codes: (n_blocks, n_bytes, 32); scales, offsets: (n_blocks, 32); tables: (n_lookups, 2 * n_bytes, 16);
+// totals, bases, offset_factors: n_lookups of them; out: (n_lookups, 32 * blocks to do).
+void estimate(const std::string& set, Bytes codes, std::optional<Bytes> scales, std::optional<Bytes> offsets, int shift,
+              Bytes tables, const std::vector<int32_t>& totals, const std::vector<int16_t>& bases,
+              const std::vector<uint16_t>& offset_factors, size_t first_block, Array<int16_t> out) {
+    const Blocks blocks = {codes.data(), scales ? scales->data() : nullptr, offsets ? offsets->data() : nullptr,
+                           codes.shape(1), shift};
+    std::vector<Lookup> lookups;
+    std::vector<int16_t*> outs;
+    for (size_t i = 0; i < tables.shape(0); i++) {
+        const uint8_t* of_lookup = tables.data() + i * tables.shape(1) * tables.shape(2);
+        lookups.push_back({of_lookup, totals.at(i), bases.at(i), offset_factors.at(i)});
+        outs.push_back(out.data() + i * out.shape(1));
+    }
+    const size_t n_blocks = out.shape(1) / BLOCK;
+    checked_kernels(set).estimate(blocks, first_block, n_blocks, lookups.data(), lookups.size(), outs.data());
+}
+
+// out: (room, 2) for estimates and positions. Returns: how many.
+size_t collect(const std::string& set, Words estimates, int16_t threshold, uint32_t position, Array<int32_t> out) {
+    static_assert(sizeof(Candidate) == 2 * sizeof(int32_t));
+    auto* candidates = reinterpret_cast<Candidate*>(out.data());
+    return checked_kernels(set).collect(estimates.data(), estimates.size(), threshold, position, candidates);
+}
+
+size_t count(const std::string& set, Words estimates, int16_t threshold) {
+    return checked_kernels(set).count(estimates.data(), estimates.size(), threshold);
+}
+
+size_t find(const std::string& set, Floats values, float threshold, Array<uint32_t> out) {
+    return checked_kernels(set).find(values.data(), values.size(), threshold, out.data());
+}
+
+int32_t dot_bytes(const std::string& set, Bytes row, Array<const int8_t> query) {
+    return checked_kernels(set).dot_bytes(row.data(), query.data(), row.size());
+}
+
+float dot_floats(const std::string& set, Floats a, Floats b) {
+    return checked_kernels(set).dot_floats(a.data(), b.data(), a.size());
+}
+
+// values: (n_panels, stride / 4, 16, 4); sums, steps: (16 * n_panels,); queries: (q, stride); query_steps: (q,);
+// out: (q, out_stride).
+void multiply(const std::string& set, Array<const int8_t> values, Array<const int32_t> sums, Floats steps,
+              Bytes queries, Floats query_steps, Array<float> out) {
+    const Panels panels = {values.data(), sums.data(), steps.data(), values.shape(0), values.shape(1) * 4};
+    const size_t n_queries = queries.shape(0);
+    checked_kernels(set).multiply(panels, queries.data(), query_steps.data(), n_queries, out.data(), out.shape(1));
+}
 
 }  // namespace
 
 void bind_testing(nb::module_& m) {
-    m.def("dot_floats", [](const std::string& set, Array<const float> a, Array<const float> b) {
-        return checked_kernels(set).dot_floats(a.data(), b.data(), a.size());
-    });
+    using namespace nb::literals;
+    m.def("estimate", estimate, "kernels"_a, "codes"_a, "scales"_a.none(), "offsets"_a.none(), "shift"_a, "tables"_a,
+          "totals"_a, "bases"_a, "offset_factors"_a, "first_block"_a, "out"_a.noconvert());
+    m.def("collect", collect, "kernels"_a, "estimates"_a, "threshold"_a, "position"_a, "out"_a.noconvert());
+    m.def("count", count, "kernels"_a, "estimates"_a, "threshold"_a);
+    m.def("find", find, "kernels"_a, "values"_a, "threshold"_a, "out"_a.noconvert());
+    m.def("dot_bytes", dot_bytes, "kernels"_a, "row"_a, "query"_a);
+    m.def("dot_floats", dot_floats, "kernels"_a, "a"_a, "b"_a);
+    m.def("multiply", multiply, "kernels"_a, "values"_a, "sums"_a, "steps"_a, "queries"_a, "query_steps"_a,
+          "out"_a.noconvert());
 }
 
 }  // namespace bitsieve

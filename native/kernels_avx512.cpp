@@ -45,17 +45,19 @@ void estimate_for(const Blocks& blocks, size_t first_block, size_t n_blocks, con
         for (size_t step = 0; step < n_steps;) {
             __m512i low[N], high[N];
             for (size_t i = 0; i < N; i++) low[i] = high[i] = _mm512_setzero_si512();
-            for (const size_t stop = std::min(step + ADDS_PER_BYTE, n_steps); step < stop; step++) {
-                const bool half = 2 * step + 1 == blocks.n_bytes;
-                const __m512i code = load(codes + step * 64, half);
+            const auto add = [&](size_t at, bool half) {
+                const __m512i code = load(codes + at * 64, half);
                 const __m512i code_low = _mm512_and_si512(code, nibble);
                 const __m512i code_high = _mm512_and_si512(_mm512_srli_epi16(code, 4), nibble);
                 for (size_t i = 0; i < N; i++) {
-                    const __m512i table = load(tables[i] + step * 64, half);
+                    const __m512i table = load(tables[i] + at * 64, half);
                     low[i] = _mm512_add_epi8(low[i], _mm512_shuffle_epi8(table, code_low));
                     high[i] = _mm512_add_epi8(high[i], _mm512_shuffle_epi8(table, code_high));
                 }
-            }
+            };
+            const size_t stop = std::min(step + ADDS_PER_BYTE, n_steps), whole = std::min(stop, blocks.n_bytes / 2);
+            for (; step < whole; step++) add(step, false);
+            for (; step < stop; step++) add(step, true);
             for (size_t i = 0; i < N; i++) {
                 e_low[i] = _mm512_add_epi16(e_low[i], low[i]);
                 e_high[i] = _mm512_add_epi16(e_high[i], high[i]);

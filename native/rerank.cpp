@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <new>
 
 #include "aligned.hpp"
 
@@ -20,12 +21,19 @@ int16_t Pool::keep_best(size_t n) {
     const auto better = [](const Candidate& a, const Candidate& b) {
         return a.estimate != b.estimate ? a.estimate > b.estimate : a.position < b.position;
     };
-    if (n_ > n) {
-        std::nth_element(begin(), begin() + n, end(), better);
-        n_ = n;
+    if (size() > n) {
+        std::nth_element(begin_, begin_ + n, end_, better);
+        end_ = begin_ + n;
     }
-    const auto least = std::max_element(begin(), end(), better);
-    return least == end() ? INT16_MIN : (int16_t)least->estimate;
+    const auto least = std::max_element(begin_, end_, better);
+    return least == end_ ? INT16_MIN : (int16_t)least->estimate;
+}
+
+void Pool::enlarge(size_t more) {
+    const size_t n = size(), capacity = 2 * (n + more);
+    void* larger = std::realloc(begin_, capacity * sizeof(Candidate));
+    if (!larger) throw std::bad_alloc();
+    begin_ = (Candidate*)larger, end_ = begin_ + n, limit_ = begin_ + capacity;
 }
 
 void RowSet::clear() {

@@ -3,7 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "kernels.hpp"
@@ -27,26 +29,36 @@ struct Rows {
     int64_t id(uint32_t row) const { return ids ? ids[row] : row; }
 };
 
-// Candidates as they come, in memory that stays.
+// Candidates as they come, in memory that stays. Three pointers, so that it shares a cache line with what a scan
+// needs besides.
 class Pool {
 public:
-    void clear() { n_ = 0; }
-    size_t size() const { return n_; }
-    Candidate* begin() { return items_.data(); }
-    Candidate* end() { return items_.data() + n_; }
+    Pool() = default;
+    Pool(Pool&& other) noexcept { *this = std::move(other); }
+    Pool& operator=(Pool&& other) noexcept {
+        std::swap(begin_, other.begin_), std::swap(end_, other.end_), std::swap(limit_, other.limit_);
+        return *this;
+    }
+    ~Pool() { std::free(begin_); }
+
+    void clear() { end_ = begin_; }
+    size_t size() const { return end_ - begin_; }
+    Candidate* begin() { return begin_; }
+    Candidate* end() { return end_; }
     // Where `more` candidates may be written to; `grow` then says how many were.
     Candidate* room(size_t more) {
-        if (items_.size() < n_ + more) items_.resize(2 * items_.size() + more);
-        return items_.data() + n_;
+        if ((size_t)(limit_ - end_) < more) enlarge(more);
+        return end_;
     }
-    void grow(size_t more) { n_ += more; }
-    void shrink_to(Candidate* end) { n_ = end - items_.data(); }
+    void grow(size_t more) { end_ += more; }
+    void shrink_to(Candidate* end) { end_ = end; }
     // Leave the n best, those of equal estimates by position. Returns: the least estimate left.
     int16_t keep_best(size_t n);
 
 private:
-    std::vector<Candidate> items_;
-    size_t n_ = 0;
+    void enlarge(size_t more);
+
+    Candidate *begin_ = nullptr, *end_ = nullptr, *limit_ = nullptr;
 };
 
 // The rows met so far.

@@ -37,7 +37,9 @@ class Cells:
         from bitsieve.search import Cascade
 
         self.d = vectors.shape[1]
-        self.cascade = Cascade(cells=self.cells, spill=self.spill).build(vectors)
+        cascade = Cascade(cells=self.cells, spill=self.spill)
+        threaded = {"threads": threads} if "threads" in signature(cascade.build).parameters else {}
+        self.cascade = cascade.build(vectors, **threaded)
 
     def ladders(self) -> list[list[Setting]]:
         return [ladder("probe_margin", MARGINS, n_candidates=most) for most in CANDIDATES]

@@ -18,7 +18,7 @@ from .base import PROBES, Peer, Setting, Sizes, ladder, require, saved_bytes
 def configurations(n: int, d: int) -> list[Peer]:
     require("rabitqlib", "rabitqlib")
     clusters = max(1, round(4 * sqrt(n)))
-    return [InvertedFile(bits=bits, clusters=clusters) for bits in (5, 9, 32)]
+    return [InvertedFile(bits=bits, clusters=clusters) for bits in (32, 5, 9)]
 
 
 class InvertedFile:

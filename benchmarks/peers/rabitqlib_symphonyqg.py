@@ -29,9 +29,7 @@ class Graph:
         from rabitqlib import SymqgIndex
 
         self.n, self.d = vectors.shape
-        self.index = SymqgIndex(
-            dim=self.d, max_degree=self.degree, metric="ip", quantization_bits=self.bits
-        )
+        self.index = SymqgIndex(dim=self.d, max_degree=self.degree, metric="ip", quantization_bits=self.bits)
         self.index.build(vectors, ef_construction=200, num_threads=threads, init="pipnn")
 
     def ladders(self) -> list[list[Setting]]:

@@ -84,4 +84,6 @@ class Tree:
     def sizes(self) -> Sizes:
         total = saved_bytes(self.index.serialize, folder_too=True) / self.n
         codes = self.d / 4 * (2 if self.soar else 1)
-        return Sizes(codes=codes, rerank=4.0 * self.d, total=total, how="saved index; d/2 codes of 4 bits a leaf")
+        return Sizes(
+            codes=codes, rerank=4.0 * self.d, total=total, how="saved index; d/2 codes of 4 bits a leaf"
+        )

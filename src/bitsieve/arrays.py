@@ -10,6 +10,7 @@ from .errors import DimensionError, InputError
 FloatArray: TypeAlias = NDArray[np.float32]
 CodeArray: TypeAlias = NDArray[np.uint8]
 RowArray: TypeAlias = NDArray[np.int64]
+BoolArray: TypeAlias = NDArray[np.bool_]
 
 NORM_TOLERANCE = 1e-3
 """How far a row's norm may be from 1: float16 storage costs up to 5e-4."""

@@ -9,7 +9,7 @@ import typer
 
 from ..errors import BitsieveError
 from ..version import __version__
-from . import cache, experiments, models
+from . import cache, experiments, info, models
 
 app = typer.Typer(
     name="bitsieve",
@@ -23,6 +23,7 @@ app.command()(experiments.demo)
 app.command()(experiments.experiment)
 app.command()(experiments.compare)
 app.command()(experiments.corpora)
+app.command()(info.info)
 app.add_typer(models.app, name="models")
 app.add_typer(cache.app, name="cache")
 

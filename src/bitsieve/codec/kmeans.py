@@ -5,13 +5,32 @@ centroid, each centroid to the mean of its vectors. Means are not scaled back to
 then as short as it can be, and `q · c` says what a query has in common with the whole cell.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import FloatArray, RowArray
 from .blocks import row_blocks
+from .pca import mean_of, scatter_of
 
 CellArray = NDArray[np.int32]
+
+
+class Stage(NamedTuple):
+    """How closely training looks: principal components, rows a cell on average, turns."""
+
+    n_components: int
+    rows_per_cell: int
+    n_turns: int
+
+
+STAGES = (Stage(64, 40, 4), Stage(128, 100, 2))
+"""First coarsely, then finely. On 96,000 × 384 and 1,024 cells this takes 1.5 s where 10 turns over everything take
+8.6 s; vectors to scan for 95 / 98 / 99 % of the true ten are 6.0 / 12.3 / 18.8 %, and 5.7 / 12.6 / 19.2 %."""
+
+PCA_ROWS = 10_000
+"""Rows that the principal components are taken from."""
 
 SCORES = 1 << 20
 """Vector-centroid pairs scored at once: 4 MB of float32, which stay in the cache until they are compared."""
@@ -25,8 +44,11 @@ def nearest_centroids(vectors: FloatArray, centroids: FloatArray) -> CellArray:
     """
     cells = np.empty(len(vectors), np.int32)
     half_norms = half_squared_norms(centroids)
-    for block in row_blocks(len(vectors), max(64, SCORES // len(centroids))):
-        scores = vectors[block] @ centroids.T
+    size = max(64, SCORES // len(centroids))
+    space = np.empty((min(size, len(vectors)), len(centroids)), np.float32)
+    for block in row_blocks(len(vectors), size):
+        scores = space[: block.stop - block.start]
+        np.matmul(vectors[block], centroids.T, out=scores)
         scores -= half_norms
         cells[block] = scores.argmax(axis=1)
     return cells
@@ -76,41 +98,70 @@ def half_squared_norms(centroids: FloatArray) -> FloatArray:
     return norms
 
 
-def train_centroids(sample: FloatArray, n_cells: int, n_turns: int, rng: np.random.Generator) -> FloatArray:
-    """Place centroids among vectors.
+def train_centroids(
+    vectors: FloatArray, rows: RowArray, n_cells: int
+) -> tuple[FloatArray, FloatArray, CellArray]:
+    """Place centroids among vectors, in a few turns over their principal components.
 
-    sample: (n, d) float32, n ≥ n_cells.
-    Returns: (n_cells or fewer, d) float32: a centroid that no vector is nearest to is moved next to a crowded
-        one, and left out when that does not help, as where there are fewer different vectors than cells.
+    vectors: (n, d) float32. rows: (n_rows,) those to learn from, in random order; n_rows ≥ n_cells ≥ 1.
+    Returns: centroids (n_cells or fewer, d) float32, each the mean of its rows; radii (n_cells or fewer,)
+        float32, the root mean square distance of its rows; and their cells, (n_rows,) int32. A cell left
+        empty is moved into a crowded one, and left out when that does not help, as where there are fewer
+        different vectors than cells.
     """
-    centroids = sample[np.sort(rng.choice(len(sample), n_cells, replace=False, shuffle=False))]
-    for turn in range(n_turns):
-        cells = nearest_centroids(sample, centroids)
-        centroids, counts = means_of(sample, cells, n_cells)
-        empty = np.flatnonzero(counts == 0)
-        if len(empty) and turn + 1 < n_turns:
-            _split_crowded(sample, cells, centroids, counts, empty)
-    return centroids[counts > 0]
+    points = _principal_coordinates(vectors, rows, STAGES[-1].n_components)
+    cells: CellArray = np.arange(n_cells, dtype=np.int32)  # the first rows are a cell each
+    for stage in STAGES:
+        part = np.ascontiguousarray(points[: stage.rows_per_cell * n_cells, : stage.n_components])
+        places = _means(part[: len(cells)], cells, part[:n_cells])
+        for _ in range(stage.n_turns):
+            cells = nearest_centroids(part, places)
+            places = _means(part, cells, places)
+    if len(cells) < len(rows):
+        cells = nearest_centroids(points, places)
+    return _describe(vectors, rows, cells)
 
 
-def means_of(vectors: FloatArray, cells: CellArray, n_cells: int) -> tuple[FloatArray, RowArray]:
-    """The mean of each cell's vectors, (n_cells, d) float32, zero where there are none; and their numbers."""
+def _principal_coordinates(vectors: FloatArray, rows: RowArray, n_dimensions: int) -> FloatArray:
+    few = rows[:PCA_ROWS]
+    mean = mean_of(vectors, few)
+    axes = np.linalg.eigh(scatter_of(vectors, few, mean))[1][:, ::-1][:, :n_dimensions].astype(np.float32)
+    points = np.empty((len(rows), axes.shape[1]), np.float32)
+    for block in row_blocks(len(rows)):
+        np.matmul(vectors[rows[block]] - mean, axes, out=points[block])
+    return points
+
+
+def _means(points: FloatArray, cells: CellArray, before: FloatArray) -> FloatArray:
+    """The mean of each cell's points. An empty cell gets the outermost point of a crowded one, each another."""
+    means: FloatArray = before.copy()
+    members = _members(cells, len(before))
+    for mean, of_cell in zip(means, members, strict=True):
+        if len(of_cell):
+            points[of_cell].mean(axis=0, out=mean)
+    counts = np.array([len(of_cell) for of_cell in members])
+    empty = np.flatnonzero(counts == 0)
+    for cell, crowded in zip(empty, np.argsort(-counts, kind="stable"), strict=False):
+        gaps = points[members[crowded]] - means[crowded]
+        means[cell] = points[members[crowded][np.einsum("nd,nd->n", gaps, gaps).argmax()]]
+    return means
+
+
+def _describe(
+    vectors: FloatArray, rows: RowArray, cells: CellArray
+) -> tuple[FloatArray, FloatArray, CellArray]:
+    members = [of_cell for of_cell in _members(cells, int(cells.max()) + 1) if len(of_cell)]
+    centroids = np.empty((len(members), vectors.shape[1]), np.float32)
+    radii = np.empty(len(members), np.float32)
+    for cell, of_cell in enumerate(members):
+        part = vectors[rows[of_cell]]
+        centroids[cell] = part.mean(axis=0)
+        part -= centroids[cell]
+        radii[cell] = np.sqrt(np.einsum("nd,nd->", part, part) / len(part))
+        cells[of_cell] = cell
+    return centroids, radii, cells
+
+
+def _members(cells: CellArray, n_cells: int) -> list[RowArray]:
     counts = np.bincount(cells, minlength=n_cells)
-    order = np.argsort(cells, kind="stable")
-    means = np.zeros((n_cells, vectors.shape[1]), np.float32)
-    starts = np.concatenate([[0], np.cumsum(counts)])
-    for cell in range(n_cells):
-        if counts[cell]:
-            means[cell] = vectors[order[starts[cell] : starts[cell + 1]]].mean(axis=0)
-    return means, counts
-
-
-def _split_crowded(
-    sample: FloatArray, cells: CellArray, centroids: FloatArray, counts: RowArray, empty: RowArray
-) -> None:
-    """Move each empty cell's centroid to a vector of a crowded cell: the most crowded ones, one each."""
-    crowded = np.argsort(-counts, kind="stable")
-    for cell, source in zip(empty, crowded, strict=False):
-        members = np.flatnonzero(cells == source)
-        gaps = sample[members] - centroids[source]
-        centroids[cell] = sample[members[np.einsum("nd,nd->n", gaps, gaps).argmax()]]
+    return np.split(np.argsort(cells, kind="stable"), np.cumsum(counts)[:-1])

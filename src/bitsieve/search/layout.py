@@ -133,3 +133,22 @@ def spread_over_blocks(values: NDArray[Any], starts: RowArray, block_starts: Row
 def _block_starts(starts: RowArray) -> RowArray:
     n_blocks = -(-np.diff(starts) // BLOCK)
     return np.concatenate([[0], np.cumsum(n_blocks)]).astype(np.int64)
+
+
+def deinterleave(blocks: ByteArray) -> CodeArray:
+    """The codes that `interleave` put into blocks, (32 · n_blocks, n_bytes), zeros where a block is not full.
+
+    >>> codes = np.arange(64, dtype=np.uint8).reshape(32, 2)
+    >>> bool((deinterleave(interleave(codes, np.array([0, 32]))[0]) == codes).all())
+    True
+    """
+    n_bytes = blocks.shape[1]
+    high, low = blocks[:, :, : BLOCK // 2], blocks[:, :, BLOCK // 2 :]
+    by_byte = np.concatenate([high << 4 | low & 15, high & 0xF0 | low >> 4], axis=2)
+    return np.ascontiguousarray(by_byte.transpose(0, 2, 1)).reshape(-1, n_bytes)
+
+
+def unpanel(of_rows: Panels) -> NDArray[np.int8]:
+    """The whole numbers that `panels` arranged, a row for each, those that only fill a panel included."""
+    n_panels, quarter = of_rows.values.shape[:2]
+    return of_rows.values.transpose(0, 2, 1, 3).reshape(n_panels * PANEL, quarter * 4)

@@ -1,0 +1,105 @@
+"""The arrays of the two kinds of index, and what a search of one returns.
+
+The kernels in C++ and those in NumPy (`reference.py`) read the same arrays and find the same.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays import CodeArray, FloatArray, RowArray
+from ..codec.blocks import row_blocks
+from .layout import ByteArray, ByteRows, Panels, interleave, spread_over_blocks
+
+
+class Found(NamedTuple):
+    """rows: (q, k) int64, −1 where there is none. scores: (q, k) float32, −inf there. effort: (…, q) int64."""
+
+    rows: RowArray
+    scores: FloatArray
+    effort: RowArray
+
+
+@dataclass(frozen=True, eq=False)
+class FlatArrays:
+    """Codes of all vectors, in their order.
+
+    vectors: (n, d) float32, and `bytes_`, a copy of them. mean: (d,) float32, what queries are centred by.
+    projection: n_bits rows. codes: (n_blocks, n_bytes, 32) uint8.
+    scales, offsets: (n_blocks, 32) uint8, in steps, or None for both.
+    """
+
+    vectors: FloatArray
+    bytes_: ByteRows
+    mean: FloatArray
+    projection: Panels
+    codes: ByteArray
+    scales: ByteArray | None
+    offsets: ByteArray | None
+    scale_step: float
+    offset_step: float
+
+
+@dataclass(frozen=True, eq=False)
+class CellArrays:
+    """Codes of residuals, cell by cell.
+
+    A position counts the codes; a vector that is spilled has two. The copy in bytes has a row for each vector, in the
+    order of the cells, so that neighbours lie together.
+
+    vectors: (n, d) float32. bytes_: n rows. row_ids: (n,) int64, which vector a row of bytes is of.
+    position_rows: (n_positions,) uint32, which row of bytes a code is of, or None when its position says it.
+    bonus: (n_cells,) float32, added to a cell's score when cells are chosen.
+    panels: the centroids, then the n_bits rows of the projection.
+    cell_positions, cell_blocks: (n_cells + 1,) uint32, where each cell begins.
+    codes: (n_blocks, n_bytes, 32) uint8. scales: (n_blocks, 32) uint8, in steps.
+    """
+
+    vectors: FloatArray
+    bytes_: ByteRows
+    row_ids: RowArray
+    position_rows: NDArray[np.uint32] | None
+    bonus: FloatArray
+    panels: Panels
+    cell_positions: NDArray[np.uint32]
+    cell_blocks: NDArray[np.uint32]
+    codes: ByteArray
+    scales: ByteArray
+    scale_step: float
+
+
+@dataclass(frozen=True)
+class CellPlan:
+    """How hard to look into cells.
+
+    n_candidates: so many codes are reranked at most; n or more: all of the visited cells'.
+    n_probes: cells visited; 0: those whose score is within probe_margin of the mean of the nearest four.
+    margin: a code is passed over when its estimate is so far below the k-th best cosine.
+    """
+
+    k: int
+    n_candidates: int
+    n_probes: int
+    probe_margin: float
+    margin: float
+
+
+def to_bytes(values: FloatArray, step: float, least: float = 0) -> ByteArray:
+    """Values in steps from the least one, (n,) uint8."""
+    return np.clip(np.rint((values - np.float32(least)) / np.float32(step)), 0, 255).astype(np.uint8)
+
+
+def block_arrays(
+    codes: CodeArray, starts: RowArray, *of_codes: ByteArray
+) -> tuple[ByteArray, list[ByteArray], RowArray]:
+    """Codes and what goes with each of them in blocks of 32, and where each cell's blocks begin."""
+    blocks, block_starts = interleave(codes, starts)
+    return blocks, [spread_over_blocks(values, starts, block_starts) for values in of_codes], block_starts
+
+
+def typical_step(bytes_: ByteRows) -> float:
+    """The root mean square of the steps, which says how far bytes round."""
+    squares = sum(float(np.square(bytes_.steps[rows]).sum()) for rows in row_blocks(len(bytes_.steps)))
+    return float(np.float32(np.sqrt(squares / max(1, len(bytes_.steps)))))

@@ -1,0 +1,102 @@
+"""Codes of residuals, cell by cell: a query visits the cells it is near."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays import BoolArray, FloatArray, RowArray
+from ..codec.cells import Cells
+from . import native
+from .arrays import CellArrays, CellPlan, Found, block_arrays, to_bytes, typical_step
+from .layout import byte_rows, panels
+from .reference import search_cells
+
+BONUS = 0.4
+"""How much of a cell's radius is added to its score: a wide cell reaches nearer to the query than its centroid."""
+
+
+class CellCodes:
+    """An index of residual codes, and what reranks them.
+
+    cells: fitted. vectors: (n, d) float32.
+    """
+
+    def __init__(self, cells: Cells, vectors: FloatArray) -> None:
+        n, n_cells = len(vectors), len(cells.centroids_)
+        first = cells.assign(vectors)
+        row_ids = np.argsort(first, kind="stable")
+        cell_of, ids = first[row_ids], row_ids
+        position_rows = None
+        if cells.spill and n_cells > 1:
+            cell_of, ids, position_rows = _spill(cells, vectors, first, row_ids)
+        starts = np.concatenate([[0], np.cumsum(np.bincount(cell_of, minlength=n_cells))])
+        codes, scales = cells.encode(vectors[ids], cell_of)
+        scale_step = float(np.float32(cells.scale_limit_ / 255))
+        blocks, (spread_scales,), block_starts = block_arrays(codes, starts, to_bytes(scales, scale_step))
+        self.arrays = CellArrays(
+            vectors,
+            byte_rows(vectors[row_ids]),
+            row_ids,
+            position_rows,
+            np.float32(BONUS) * cells.radii_,
+            panels(cells.centroids_, np.ascontiguousarray(cells.projection_.T)),
+            starts.astype(np.uint32),
+            block_starts.astype(np.uint32),
+            blocks,
+            spread_scales,
+            scale_step,
+        )
+        self._native: Any = None
+
+    def search(
+        self, queries: FloatArray, plan: CellPlan, *, allowed: BoolArray | None = None, threads: int = 1
+    ) -> Found:
+        """The k best of the candidates in the visited cells.
+
+        queries: (q, d) float32. allowed: (n,), which vectors may be found.
+        Returns: effort counts cells, codes in them, candidates, and vectors whose exact cosine was computed.
+        """
+        kernels = native.module()
+        if kernels is None:
+            return search_cells(self.arrays, plan, queries, allowed)
+        if self._native is None:
+            self._native = _native_index(kernels, self.arrays)
+        return Found(
+            *self._native.search(
+                native.active(), queries, plan.k, plan.n_candidates, plan.n_probes, plan.probe_margin,
+                plan.margin, allowed, threads,
+            )
+        )  # fmt: skip
+
+
+def _spill(
+    cells: Cells, vectors: FloatArray, first: NDArray[np.int32], row_ids: RowArray
+) -> tuple[NDArray[np.int32], RowArray, NDArray[np.uint32]]:
+    """Each vector in two cells: of every code in order its cell, its vector, and the vector's row of bytes."""
+    both = np.concatenate([first, cells.assign_second(vectors, first)])
+    order = np.argsort(both, kind="stable")
+    ids = order % len(vectors)
+    rows = np.empty(len(vectors), np.uint32)
+    rows[row_ids] = np.arange(len(vectors), dtype=np.uint32)
+    return both[order], ids, rows[ids]
+
+
+def _native_index(kernels: Any, arrays: CellArrays) -> Any:
+    return kernels.CellIndex(
+        vectors=arrays.vectors,
+        bytes=arrays.bytes_.values,
+        byte_steps=arrays.bytes_.steps,
+        typical_step=typical_step(arrays.bytes_),
+        row_ids=arrays.row_ids,
+        position_rows=arrays.position_rows,
+        bonus=arrays.bonus,
+        panel_values=arrays.panels.values,
+        panel_sums=arrays.panels.sums,
+        panel_steps=arrays.panels.steps,
+        cell_positions=arrays.cell_positions,
+        cell_blocks=arrays.cell_blocks,
+        codes=arrays.codes,
+        scales=arrays.scales,
+        scale_step=arrays.scale_step,
+    )

@@ -1,0 +1,140 @@
+"""A query visits the cells whose centroids it is near."""
+
+from typing import Any
+
+import numpy as np
+
+from ...arrays import BoolArray, CodeArray, FloatArray, RowArray
+from ...codec.bits import unpack_signs
+from ..arrays import CellArrays, CellPlan, Found
+from ..layout import BLOCK, PANEL, deinterleave, padded
+from .rerank import Rerank
+from .whole import LEAST, MOST, Lookups, lookups, multiply, scaled
+
+FIRST_CELLS, FIRST_CODES = 4, 32
+
+
+def search_cells(
+    index: CellArrays, plan: CellPlan, queries: FloatArray, allowed: BoolArray | None
+) -> Found:
+    """See search_cells in native/cells.hpp. allowed: (n,) bool."""
+    q, k = len(queries), plan.k
+    found = Found(np.full((q, k), -1), np.full((q, k), -np.inf, np.float32), np.zeros((4, q), np.int64))
+    codes = deinterleave(index.codes)
+    products = multiply(index.panels, queries)
+    n_cells, n_bits = len(index.bonus), 8 * codes.shape[1]
+    first_projection = padded(n_cells, PANEL)
+    of_queries = lookups(products[:, first_projection : first_projection + n_bits])
+    for i, query in enumerate(queries):
+        search = _CellSearch(index, plan, codes, of_queries, i, products[i, :n_cells], allowed)
+        search.run(query, found)
+    return found
+
+
+class _CellSearch:
+    """One query's way through the cells."""
+
+    def __init__(
+        self, index: CellArrays, plan: CellPlan, codes: CodeArray, of_queries: Lookups, i: int,
+        products: FloatArray, allowed: BoolArray | None,
+    ) -> None:  # fmt: skip
+        self.index, self.plan, self.codes, self.i, self.products = index, plan, codes, i, products
+        self.z, self.shift, self.allowed = of_queries.z[i], of_queries.shift, allowed
+        unit = np.ldexp(of_queries.units[i] * np.float32(index.scale_step), 9 - of_queries.shift)
+        self.units_per_cosine = np.float32(1) / unit if unit > 0 else np.float32(16_384)
+        self.sizes = np.diff(index.cell_positions.astype(np.int64))
+
+    def run(self, query: FloatArray, found: Found) -> None:
+        plan, i = self.plan, self.i
+        rerank = Rerank(self.index.bytes_, self.index.vectors, self.index.row_ids, query, plan.k)
+        n_first = min(plan.n_candidates, max(FIRST_CODES, 3 * plan.k))
+        visited, first_cells = self.choose(n_first)
+        everything = plan.n_candidates >= len(self.index.vectors)
+        if everything:
+            rerank.add_all(self.rows(self.positions(visited)[0]))
+        else:
+            rest_cells = np.setdiff1d(visited, first_cells)
+            self.rerank(rerank, n_first, first_cells, rest_cells)
+        rerank.finish(found, i)
+        n_codes = int(self.sizes[visited].sum())
+        found.effort[:, i] = np.count_nonzero(self.sizes[visited]), n_codes, rerank.n_added, len(rerank.rows)
+
+    def choose(self, n_first: int) -> tuple[RowArray, RowArray]:
+        """The cells to visit in order, and those of them that are scanned first."""
+        plan, scores = self.plan, self.products + self.index.bonus
+        nearest = np.argsort(-scores, kind="stable")
+        n_nearest = min(FIRST_CELLS, len(scores))
+        self.best = scores[nearest[0]]
+        mean = np.float32(0)
+        for score in scores[nearest[:n_nearest]]:
+            mean += score
+        least = mean / np.float32(n_nearest) - np.float32(plan.probe_margin)
+        if plan.n_probes >= len(scores):
+            least = np.float32(-np.inf)
+        elif plan.n_probes:
+            least = scores[nearest[plan.n_probes - 1]]
+        n_visited = np.count_nonzero(scores >= min(least, self.best))
+        n_codes = self.sizes[nearest[:n_nearest]].sum()
+        n_scanned_first = min(n_nearest, n_visited)
+        while n_codes < 2 * n_first and n_scanned_first < n_visited:
+            n_codes += self.sizes[nearest[n_scanned_first]]
+            n_scanned_first += 1
+        return np.sort(nearest[:n_visited]), np.sort(nearest[:n_scanned_first])
+
+    def rerank(self, rerank: Rerank, n_first: int, first_cells: RowArray, rest_cells: RowArray) -> None:
+        positions, estimates = self.estimate(first_cells)
+        enough = np.sort(estimates[estimates > LEAST])[::-1][:n_first]
+        first_least = int(enough[-1]) if len(enough) == n_first else LEAST + 1
+        first = positions[estimates >= first_least]
+        rerank.add(self.rows(first))
+
+        least = self.least(rerank, self.plan.margin)
+        left = (estimates >= least) & (estimates < first_least)
+        rest_positions, rest_estimates = self.estimate(rest_cells)
+        in_rest = rest_estimates >= least
+        candidates = np.concatenate([positions[left], rest_positions[in_rest]])
+        estimates = np.concatenate([estimates[left], rest_estimates[in_rest]])
+        best = np.lexsort([candidates, -estimates])[: max(0, self.plan.n_candidates - len(first))]
+        candidates, estimates = candidates[best], estimates[best]
+
+        good = estimates >= self.least(rerank, 0)
+        rerank.add(self.rows(candidates[good]))
+        others = ~good & (estimates >= self.least(rerank, self.plan.margin))
+        rerank.add(self.rows(candidates[others]))
+        rerank.keep_finalists()
+
+    def least(self, rerank: Rerank, margin: float) -> int:
+        """The least estimate that may stand for the k-th best cosine so far, less a margin."""
+        return LEAST if rerank.bound == -np.inf else int(self.units(rerank.bound - np.float32(margin)))
+
+    def units(self, scores: Any) -> Any:
+        return np.floor(np.clip((scores - self.best) * self.units_per_cosine, LEAST, MOST)).astype(np.int64)
+
+    def estimate(self, cells: RowArray) -> tuple[RowArray, RowArray]:
+        """Positions of cells' codes that are allowed, and their estimates."""
+        positions, places, cell_of = self._places(cells)
+        scores = unpack_signs(self.codes[places]) @ self.z
+        estimates = scaled(scores, self.index.scales.ravel()[places], self.shift).astype(np.int64)
+        estimates = np.clip(estimates + self.units(self.products[cell_of]), LEAST, MOST)
+        if self.allowed is None:
+            return positions, estimates
+        kept = self.allowed[self.index.row_ids[self.rows(positions)]]
+        return positions[kept], estimates[kept]
+
+    def positions(self, cells: RowArray) -> tuple[RowArray, None]:
+        positions = self._places(cells)[0]
+        if self.allowed is not None:
+            positions = positions[self.allowed[self.index.row_ids[self.rows(positions)]]]
+        return positions, None
+
+    def _places(self, cells: RowArray) -> tuple[RowArray, RowArray, RowArray]:
+        """Positions of cells' codes, where the blocks have them, and their cells."""
+        sizes = self.sizes[cells]
+        within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        positions = np.repeat(self.index.cell_positions[cells].astype(np.int64), sizes) + within
+        places = np.repeat(self.index.cell_blocks[cells].astype(np.int64) * BLOCK, sizes) + within
+        return positions, places, np.repeat(cells, sizes)
+
+    def rows(self, positions: RowArray) -> RowArray:
+        of_positions = self.index.position_rows
+        return positions if of_positions is None else of_positions[positions].astype(np.int64)
