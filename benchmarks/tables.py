@@ -1,11 +1,19 @@
-"""From measured points to the figures that are quoted: speed at each target recall, and ours over the best peer's."""
+"""From measured points to the figures that are quoted: speed at each target recall, and ours over the best peer's.
 
+.venv/bin/python benchmarks/tables.py benchmarks/results/search-bench-1t.json    the table again
+.venv/bin/python benchmarks/tables.py search-bench-1t.json search-synthetic-100000-1t.json    do both rank alike?
+"""
+
+import json
+import sys
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from bitsieve.evaluation.measures import spearman
 from fronts import TARGETS, Point, speed_at
 from peers import OURS
 
@@ -99,3 +107,30 @@ def number(value: float | None) -> str:
 def span(values: list[float]) -> str:
     low, high = (f"{value:,.0f}" for value in (min(values), max(values)))
     return low if low == high else f"{low}–{high}"
+
+
+def compare_orders(first: dict[str, Any], second: dict[str, Any]) -> None:
+    """How two results rank the peers at each target, fastest first, and Spearman's correlation of their speeds."""
+    for kind in KINDS:
+        for target in map(str, TARGETS):
+            speeds = [report["at_recall"][kind] for report in (first, second)]
+            shared = [p for p in speeds[0] if all(found.get(p, {}).get(target) for found in speeds)]
+            if len(shared) < 2:
+                continue
+            for report, found in zip((first, second), speeds, strict=True):
+                order = sorted(shared, key=lambda peer, found=found: -found[peer][target])
+                print(f"{kind:7}{target:6} {report['data']['name']:18} {' > '.join(order)}")
+            both = ([found[peer][target] for peer in shared] for found in speeds)
+            print(f"{'':14}rank correlation {spearman(*both):.2f}")
+
+
+def main() -> None:
+    reports = [json.loads(Path(path).read_text(encoding="utf-8")) for path in sys.argv[1:]]
+    for report in reports:
+        print_tables(report)
+    if len(reports) == 2:
+        compare_orders(*reports)
+
+
+if __name__ == "__main__":
+    main()

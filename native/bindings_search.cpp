@@ -3,10 +3,12 @@
 // bitsieve.search.flat and .cells make them, and check what users give; here only shapes that would read beyond an
 // array are refused.
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/array.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <tuple>
@@ -38,18 +40,20 @@ Result<T> own(std::unique_ptr<T[]> values, size_t rows, size_t columns) {
     return Result<T>(data, {rows, columns}, owner);
 }
 
-// ids (q, k), scores (q, k), and per query what was done: (2 or 4, q).
-using Found = std::tuple<Result<int64_t>, Result<float>, Result<int64_t>>;
+// ids (q, k), scores (q, k), per query what was done (2 or 4, q), and seconds for cells, codes and reranks.
+using Found = std::tuple<Result<int64_t>, Result<float>, Result<int64_t>, std::array<double, 3>>;
 
 struct Output {
     size_t n_queries, k, n_counts;
     std::unique_ptr<int64_t[]> ids{new int64_t[n_queries * k]};
     std::unique_ptr<float[]> scores{new float[n_queries * k]};
     std::unique_ptr<int64_t[]> counts{new int64_t[n_counts * n_queries]};
+    StageSeconds seconds{};
 
     Found take() {
         return {own(std::move(ids), n_queries, k), own(std::move(scores), n_queries, k),
-                own(std::move(counts), n_counts, n_queries)};
+                own(std::move(counts), n_counts, n_queries),
+                {seconds.cells, seconds.codes, seconds.rerank}};
     }
 };
 
@@ -119,7 +123,7 @@ public:
             const FlatPlan plan = {k, n_candidates, query_codes ? query_codes->data() : nullptr, mask, mask_stride};
             int64_t* counts = output.counts.get();
             search_flat(set, index_, plan, queries.data(), n_queries, threads, output.ids.get(), output.scores.get(),
-                        counts, counts + n_queries);
+                        counts, counts + n_queries, output.seconds);
         }
         return output.take();
     }
@@ -169,7 +173,7 @@ public:
             const CellPlan plan = {k, n_candidates, n_probes, probe_margin, margin, mask};
             int64_t* counts = output.counts.get();
             search_cells(set, index_, plan, queries.data(), n_queries, threads, output.ids.get(), output.scores.get(),
-                         {counts, counts + n_queries, counts + 2 * n_queries, counts + 3 * n_queries});
+                         {counts, counts + n_queries, counts + 2 * n_queries, counts + 3 * n_queries}, output.seconds);
         }
         return output.take();
     }

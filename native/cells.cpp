@@ -73,7 +73,7 @@ float below_nth_highest(const float* values, size_t n_values, size_t n) {
 class CellSearch {
 public:
     void run(const Kernels& kernels, const CellIndex& index, const CellPlan& plan, const float* queries, size_t n,
-             int64_t* ids, float* scores, const Effort& effort);
+             int64_t* ids, float* scores, const Effort& effort, StageSeconds& seconds);
 
 private:
     void prepare(const float* queries);
@@ -375,7 +375,8 @@ void CellSearch::fetch_finalists(size_t q) {
 }
 
 void CellSearch::run(const Kernels& kernels, const CellIndex& index, const CellPlan& plan, const float* queries,
-                     size_t n, int64_t* ids, float* scores, const Effort& effort) {
+                     size_t n, int64_t* ids, float* scores, const Effort& effort, StageSeconds& seconds) {
+    Stopwatch watch;
     kernels_ = &kernels, index_ = &index, plan_ = &plan, n_ = n;
     n_first_ = std::min(plan.n_candidates, std::max(FIRST_CODES, 3 * plan.k));
     largest_cell_ = 0;
@@ -385,13 +386,17 @@ void CellSearch::run(const Kernels& kernels, const CellIndex& index, const CellP
     rest_.clear();
     prepare(queries);
     for (size_t q = 0; q < n; q++) choose_cells(q);
+    watch.lap(seconds.cells);
     // Memory is slow to answer, so each step asks for what the next one reads while it works on the query before.
     scan_first();
+    watch.lap(seconds.codes);
     for (size_t q = 0; q <= n; q++) {
         if (q < n) pick_first(q);
         if (q > 0) bound_first(q - 1);
     }
+    watch.lap(seconds.rerank);
     everything() ? take_everything() : scan_rest();
+    watch.lap(seconds.codes);
     for (size_t step = 0; step < n + 3; step++) {
         if (step < n) fetch_good(step);
         if (step >= 1 && step < n + 1) fetch_others(step - 1);
@@ -400,25 +405,26 @@ void CellSearch::run(const Kernels& kernels, const CellIndex& index, const CellP
         const size_t q = step - 3;
         Query& query = queries_[q];
         const size_t n_exact = query.rerank.finish(ids + q * plan.k, scores + q * plan.k);
-        if (effort.cells) effort.cells[q] = (int64_t)query.n_cells;
-        if (effort.codes) effort.codes[q] = (int64_t)query.n_codes;
-        if (effort.candidates) effort.candidates[q] = (int64_t)query.rerank.n_added();
-        if (effort.exact) effort.exact[q] = (int64_t)n_exact;
+        effort.cells[q] = (int64_t)query.n_cells;
+        effort.codes[q] = (int64_t)query.n_codes;
+        effort.candidates[q] = (int64_t)query.rerank.n_added();
+        effort.exact[q] = (int64_t)n_exact;
     }
+    watch.lap(seconds.rerank);
 }
 
 }  // namespace
 
 void search_cells(const Kernels& kernels, const CellIndex& index, const CellPlan& plan, const float* queries,
-                  size_t n_queries, size_t n_threads, int64_t* ids, float* scores, const Effort& effort) {
+                  size_t n_queries, size_t n_threads, int64_t* ids, float* scores, const Effort& effort,
+                  StageSeconds& seconds) {
     const size_t chunk = plan.n_candidates >= index.rows.n ? 1 : CHUNK;
     split_over_threads(n_queries, n_threads, [&](size_t begin, size_t end) {
         static thread_local CellSearch search;  // its memory serves the next search
         for (size_t q = begin; q < end; q += chunk) {
-            const auto from = [q](int64_t* of_queries) { return of_queries ? of_queries + q : nullptr; };
             search.run(kernels, index, plan, queries + q * index.rows.d, std::min(chunk, end - q), ids + q * plan.k,
                        scores + q * plan.k,
-                       {from(effort.cells), from(effort.codes), from(effort.candidates), from(effort.exact)});
+                       {effort.cells + q, effort.codes + q, effort.candidates + q, effort.exact + q}, seconds);
         }
     });
 }

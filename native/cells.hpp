@@ -6,6 +6,7 @@
 
 #include "kernels.hpp"
 #include "rerank.hpp"
+#include "stopwatch.hpp"
 
 namespace bitsieve {
 
@@ -31,7 +32,7 @@ struct CellPlan {
     const uint8_t* allowed;  // (n,) 0 or 1 for each vector, or null
 };
 
-// What each query came to, (n_queries,), or null.
+// What each query came to: cells visited, codes in them, candidates reranked and exact cosines, each (n_queries,).
 struct Effort {
     int64_t *cells, *codes, *candidates, *exact;
 };
@@ -40,6 +41,7 @@ struct Effort {
 // queries: (n_queries, d). ids: (n_queries, k), −1 where there is none. scores: (n_queries, k), −inf there.
 // A query's result depends neither on the other queries nor on n_threads nor on the kernels.
 void search_cells(const Kernels& kernels, const CellIndex& index, const CellPlan& plan, const float* queries,
-                  size_t n_queries, size_t n_threads, int64_t* ids, float* scores, const Effort& effort);
+                  size_t n_queries, size_t n_threads, int64_t* ids, float* scores, const Effort& effort,
+                  StageSeconds& seconds);
 
 }  // namespace bitsieve

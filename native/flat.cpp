@@ -17,7 +17,8 @@ constexpr size_t FEWEST_CUT = 1024;  // a pool is cut when it is twice too large
 class FlatSearch {
 public:
     void run(const Kernels& kernels, const FlatIndex& index, const FlatPlan& plan, const float* queries, size_t first,
-             size_t n, int64_t* ids, float* scores, int64_t* n_candidates, int64_t* n_exact);
+             size_t n, int64_t* ids, float* scores, int64_t* n_candidates, int64_t* n_exact,
+             StageSeconds& seconds);
 
 private:
     struct Query {
@@ -136,8 +137,10 @@ void FlatSearch::take_everything() {
 }
 
 void FlatSearch::run(const Kernels& kernels, const FlatIndex& index, const FlatPlan& plan, const float* queries,
-                     size_t first, size_t n, int64_t* ids, float* scores, int64_t* n_candidates, int64_t* n_exact) {
+                     size_t first, size_t n, int64_t* ids, float* scores, int64_t* n_candidates, int64_t* n_exact,
+                     StageSeconds& seconds) {
     kernels_ = &kernels, index_ = &index, plan_ = &plan, n_ = n;
+    Stopwatch watch;
     const bool everything = plan.n_candidates >= index.rows.n;
     prepare(queries, first);
     if (everything) {
@@ -146,6 +149,7 @@ void FlatSearch::run(const Kernels& kernels, const FlatIndex& index, const FlatP
         make_lookups(queries, first);
         scan();
     }
+    watch.lap(seconds.codes);
     // Memory is slow to answer, so each step asks for what the next one reads while it works on the query before.
     for (size_t step = 0; step < n + 2; step++) {
         if (step < n && !everything) {
@@ -166,22 +170,24 @@ void FlatSearch::run(const Kernels& kernels, const FlatIndex& index, const FlatP
             const size_t q = step - 2;
             Rerank& rerank = queries_[q].rerank;
             const size_t exact = rerank.finish(ids + q * plan.k, scores + q * plan.k);
-            if (n_candidates) n_candidates[q] = (int64_t)rerank.n_added();
-            if (n_exact) n_exact[q] = (int64_t)exact;
+            n_candidates[q] = (int64_t)rerank.n_added();
+            n_exact[q] = (int64_t)exact;
         }
     }
+    watch.lap(seconds.rerank);
 }
 
 }  // namespace
 
 void search_flat(const Kernels& kernels, const FlatIndex& index, const FlatPlan& plan, const float* queries,
-                 size_t n_queries, size_t n_threads, int64_t* ids, float* scores, int64_t* n_candidates, int64_t* n_exact) {
+                 size_t n_queries, size_t n_threads, int64_t* ids, float* scores, int64_t* n_candidates, int64_t* n_exact,
+                     StageSeconds& seconds) {
     const size_t chunk = plan.n_candidates >= index.rows.n ? 1 : CHUNK;
     split_over_threads(n_queries, n_threads, [&](size_t begin, size_t end) {
         static thread_local FlatSearch search;  // its memory serves the next search
         for (size_t q = begin; q < end; q += chunk)
             search.run(kernels, index, plan, queries + q * index.rows.d, q, std::min(chunk, end - q), ids + q * plan.k,
-                       scores + q * plan.k, n_candidates ? n_candidates + q : nullptr, n_exact ? n_exact + q : nullptr);
+                       scores + q * plan.k, n_candidates + q, n_exact + q, seconds);
     });
 }
 

@@ -3,6 +3,7 @@
 
 #include "kernels.hpp"
 #include "rerank.hpp"
+#include "stopwatch.hpp"
 
 namespace bitsieve {
 
@@ -25,8 +26,9 @@ struct FlatPlan {
     size_t allowed_stride;        // 0 or n
 };
 
-// The k nearest vectors of each query. As search_cells, of which n_candidates and exact are (n_queries,) or null.
+// The k nearest vectors of each query. As search_cells; n_candidates, n_exact: (n_queries,).
 void search_flat(const Kernels& kernels, const FlatIndex& index, const FlatPlan& plan, const float* queries,
-                 size_t n_queries, size_t n_threads, int64_t* ids, float* scores, int64_t* n_candidates, int64_t* n_exact);
+                 size_t n_queries, size_t n_threads, int64_t* ids, float* scores, int64_t* n_candidates, int64_t* n_exact,
+                 StageSeconds& seconds);
 
 }  // namespace bitsieve

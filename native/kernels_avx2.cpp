@@ -58,47 +58,46 @@ inline __m256i from_sums(__m256i sums, const Blocks& blocks, size_t first, const
     return _mm256_adds_epi16(e, _mm256_set1_epi16(lookup.base));
 }
 
+// Estimates of the codes of one block for N queries: with three, sums would no longer stay in registers.
 template <size_t N>
-void estimate_for(const Blocks& blocks, size_t first_block, size_t n_blocks, const Lookup* lookups,
-                  int16_t* const* out) {
+inline void estimate_block(const Blocks& blocks, size_t block, const Lookup* lookups, int16_t* const* out, size_t to) {
     const size_t block_bytes = blocks.n_bytes * BLOCK;
+    const uint8_t* codes = blocks.codes + block * block_bytes;
     const uint8_t* tables[N];
-    for (size_t i = 0; i < N; i++) tables[i] = lookups[i].tables;
-    for (size_t b = 0; b < n_blocks; b++) {
-        const uint8_t* block = blocks.codes + (first_block + b) * block_bytes;
-        __m256i even_low[N], even_high[N], odd_low[N], odd_high[N];
-        for (size_t i = 0; i < N; i++) even_low[i] = even_high[i] = odd_low[i] = odd_high[i] = _mm256_setzero_si256();
-        for (size_t offset = 0; offset < block_bytes;) {
-            ByteSums<N> sums;
-            for (size_t i = 0; i < N; i++) sums.low[i] = sums.high[i] = _mm256_setzero_si256();
-            if (offset + ADDS_PER_BYTE * BLOCK <= block_bytes) {  // a loop of known length runs unrolled
-                for (size_t add = 0; add < ADDS_PER_BYTE; add++, offset += BLOCK) sums.look_up(block, tables, offset);
-            } else {
-                for (; offset < block_bytes; offset += BLOCK) sums.look_up(block, tables, offset);
-            }
-            for (size_t i = 0; i < N; i++) {
-                even_low[i] = _mm256_add_epi16(even_low[i], sums.low[i]);
-                even_high[i] = _mm256_add_epi16(even_high[i], sums.high[i]);
-                odd_low[i] = _mm256_add_epi16(odd_low[i], _mm256_srli_epi16(sums.low[i], 8));
-                odd_high[i] = _mm256_add_epi16(odd_high[i], _mm256_srli_epi16(sums.high[i], 8));
-            }
+    __m256i even_low[N], even_high[N], odd_low[N], odd_high[N];
+    for (size_t i = 0; i < N; i++) {
+        tables[i] = lookups[i].tables;
+        even_low[i] = even_high[i] = odd_low[i] = odd_high[i] = _mm256_setzero_si256();
+    }
+    for (size_t offset = 0; offset < block_bytes;) {
+        ByteSums<N> sums;
+        for (size_t i = 0; i < N; i++) sums.low[i] = sums.high[i] = _mm256_setzero_si256();
+        if (offset + ADDS_PER_BYTE * BLOCK <= block_bytes) {  // a loop of known length runs unrolled
+            for (size_t add = 0; add < ADDS_PER_BYTE; add++, offset += BLOCK) sums.look_up(codes, tables, offset);
+        } else {
+            for (; offset < block_bytes; offset += BLOCK) sums.look_up(codes, tables, offset);
         }
-        const size_t first = (first_block + b) * BLOCK;
         for (size_t i = 0; i < N; i++) {
-            __m256i* to = (__m256i*)(out[i] + b * BLOCK);
-            _mm256_storeu_si256(to, from_sums(in_order(even_low[i], odd_low[i]), blocks, first, lookups[i]));
-            _mm256_storeu_si256(to + 1, from_sums(in_order(even_high[i], odd_high[i]), blocks, first + 16, lookups[i]));
+            even_low[i] = _mm256_add_epi16(even_low[i], sums.low[i]);
+            even_high[i] = _mm256_add_epi16(even_high[i], sums.high[i]);
+            odd_low[i] = _mm256_add_epi16(odd_low[i], _mm256_srli_epi16(sums.low[i], 8));
+            odd_high[i] = _mm256_add_epi16(odd_high[i], _mm256_srli_epi16(sums.high[i], 8));
         }
+    }
+    const size_t first = block * BLOCK;
+    for (size_t i = 0; i < N; i++) {
+        __m256i* of_block = (__m256i*)(out[i] + to);
+        _mm256_storeu_si256(of_block, from_sums(in_order(even_low[i], odd_low[i]), blocks, first, lookups[i]));
+        _mm256_storeu_si256(of_block + 1, from_sums(in_order(even_high[i], odd_high[i]), blocks, first + 16, lookups[i]));
     }
 }
 
 void estimate(const Blocks& blocks, size_t first_block, size_t n_blocks, const Lookup* lookups, size_t n_lookups,
               int16_t* const* out) {
-    switch (n_lookups) {
-        case 1: return estimate_for<1>(blocks, first_block, n_blocks, lookups, out);
-        case 2: return estimate_for<2>(blocks, first_block, n_blocks, lookups, out);
-        case 3: return estimate_for<3>(blocks, first_block, n_blocks, lookups, out);
-        case 4: return estimate_for<4>(blocks, first_block, n_blocks, lookups, out);
+    for (size_t b = 0; b < n_blocks; b++) {
+        size_t i = 0;
+        for (; i + 2 <= n_lookups; i += 2) estimate_block<2>(blocks, first_block + b, lookups + i, out + i, b * BLOCK);
+        if (i < n_lookups) estimate_block<1>(blocks, first_block + b, lookups + i, out + i, b * BLOCK);
     }
 }
 

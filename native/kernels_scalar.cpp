@@ -10,14 +10,15 @@ int16_t saturated(int32_t value) { return (int16_t)std::clamp(value, -32768, 327
 
 // What a query's tables say of the 32 codes of a block. Sums and scores are kept to 16 bits, as the vector kernels do.
 void sum_tables(const uint8_t* block, const uint8_t* tables, size_t n_bytes, uint16_t* sums) {
-    std::fill_n(sums, BLOCK, (uint16_t)0);
-    for (size_t half = 0; half < 2 * n_bytes; half++) {  // of a row of the block, and one table for each
-        const uint8_t* table = tables + half * 16;
-        for (size_t i = 0; i < 16; i++) {
+    for (size_t i = 0; i < 16; i++) {
+        uint32_t low = 0, high = 0;                          // of code i and of code i + 16
+        for (size_t half = 0; half < 2 * n_bytes; half++) {  // of a row of the block, and one table for each
             const uint8_t pair = block[half * 16 + i];
-            sums[i] += table[pair & 15];
-            sums[i + 16] += table[pair >> 4];
+            low += tables[half * 16 + (pair & 15)];
+            high += tables[half * 16 + (pair >> 4)];
         }
+        sums[i] = (uint16_t)low;
+        sums[i + 16] = (uint16_t)high;
     }
 }
 
@@ -75,7 +76,10 @@ int32_t dot_bytes(const uint8_t* row, const int8_t* query, size_t stride) {
 
 float dot_floats(const float* a, const float* b, size_t d) {
     float sums[32] = {};
-    for (size_t i = 0; i < d; i++) sums[i % 32] += a[i] * b[i];
+    size_t i = 0;
+    for (; i + 32 <= d; i += 32)
+        for (size_t j = 0; j < 32; j++) sums[j] += a[i + j] * b[i + j];
+    for (size_t j = 0; i + j < d; j++) sums[j] += a[i + j] * b[i + j];
     for (size_t half = 16; half; half /= 2)
         for (size_t j = 0; j < half; j++) sums[j] += sums[j + half];
     return sums[0];

@@ -77,14 +77,14 @@ def test_without_the_extension_numpy_runs_and_says_so_once(caplog: pytest.LogCap
         assert native.module() is None
         assert native.module() is None
     assert [record.getMessage() for record in caplog.records] == [
-        f"searching with NumPy, which is slower: built without a C++ compiler; {native.HOW_TO_GET_IT}"
+        f"searching with NumPy, which is slower: {native.BUILT_WITHOUT}"
     ]
 
 
 @pytest.mark.usefixtures("without_extension")
 def test_forcing_what_was_not_built_says_how_to_build_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(native.VARIABLE, "scalar")
-    with pytest.raises(InputError, match=r"available: numpy \(built without a C\+\+ compiler; install one"):
+    with pytest.raises(InputError, match=r"available: numpy \(built without .*apt-get install"):
         native.active()
 
 
@@ -117,7 +117,7 @@ def test_info_says_what_was_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("without_extension")
 def test_info_says_how_to_get_the_extension() -> None:
     printed = CliRunner().invoke(app, ["info"]).stdout
-    assert "kernels    NumPy (slower): built without a C++ compiler; install one" in printed
+    assert "kernels    NumPy (slower): built without a C++ compiler" in printed
     known = json.loads(CliRunner().invoke(app, ["info", "--json"]).stdout)
     assert known["native"] is False
     assert known["note"].startswith("built without a C++ compiler")

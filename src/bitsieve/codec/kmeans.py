@@ -122,13 +122,14 @@ def train_centroids(
     return _describe(vectors, rows, cells)
 
 
-def _principal_coordinates(vectors: FloatArray, rows: RowArray, n_dimensions: int) -> FloatArray:
+def _principal_coordinates(vectors: FloatArray, rows: RowArray, n_components: int) -> FloatArray:
+    """Projections to the principal components, not centred: distances are the same."""
     few = rows[:PCA_ROWS]
     mean = mean_of(vectors, few)
-    axes = np.linalg.eigh(scatter_of(vectors, few, mean))[1][:, ::-1][:, :n_dimensions].astype(np.float32)
+    axes = np.linalg.eigh(scatter_of(vectors, few, mean))[1][:, ::-1][:, :n_components].astype(np.float32)
     points = np.empty((len(rows), axes.shape[1]), np.float32)
     for block in row_blocks(len(rows)):
-        np.matmul(vectors[rows[block]] - mean, axes, out=points[block])
+        np.matmul(vectors.take(rows[block], axis=0), axes, out=points[block])
     return points
 
 
@@ -138,10 +139,10 @@ def _means(points: FloatArray, cells: CellArray, before: FloatArray) -> FloatArr
     members = _members(cells, len(before))
     for mean, of_cell in zip(means, members, strict=True):
         if len(of_cell):
-            points[of_cell].mean(axis=0, out=mean)
+            mean[:] = points.take(of_cell, axis=0).sum(axis=0) / len(of_cell)
     counts = np.array([len(of_cell) for of_cell in members])
-    empty = np.flatnonzero(counts == 0)
-    for cell, crowded in zip(empty, np.argsort(-counts, kind="stable"), strict=False):
+    crowded_first = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
+    for cell, crowded in zip(np.flatnonzero(counts == 0), crowded_first, strict=False):
         gaps = points[members[crowded]] - means[crowded]
         means[cell] = points[members[crowded][np.einsum("nd,nd->n", gaps, gaps).argmax()]]
     return means
@@ -154,8 +155,8 @@ def _describe(
     centroids = np.empty((len(members), vectors.shape[1]), np.float32)
     radii = np.empty(len(members), np.float32)
     for cell, of_cell in enumerate(members):
-        part = vectors[rows[of_cell]]
-        centroids[cell] = part.mean(axis=0)
+        part = vectors.take(rows[of_cell], axis=0)
+        centroids[cell] = part.sum(axis=0) / len(part)
         part -= centroids[cell]
         radii[cell] = np.sqrt(np.einsum("nd,nd->", part, part) / len(part))
         cells[of_cell] = cell

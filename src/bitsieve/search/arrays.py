@@ -3,6 +3,7 @@
 The kernels in C++ and those in NumPy (`reference.py`) read the same arrays and find the same.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,11 +16,33 @@ from .layout import ByteArray, ByteRows, Panels, interleave, spread_over_blocks
 
 
 class Found(NamedTuple):
-    """rows: (q, k) int64, −1 where there is none. scores: (q, k) float32, −inf there. effort: (…, q) int64."""
+    """rows: (q, k) int64, −1 where there is none. scores: (q, k) float32, −inf there.
+
+    effort: what each query came to, (4, q) int64 cells, codes in them, candidates and exact cosines; (2, q) the last
+    two where there are no cells. seconds: for cells, codes and reranks, of all queries and threads together.
+    """
 
     rows: RowArray
     scores: FloatArray
     effort: RowArray
+    seconds: Sequence[float]
+
+
+def nothing_found(q: int, k: int, n_counts: int) -> Found:
+    """Room for what q queries find."""
+    rows, scores = np.full((q, k), -1), np.full((q, k), -np.inf, np.float32)
+    return Found(rows, scores, np.zeros((n_counts, q), np.int64), [0.0, 0.0, 0.0])
+
+
+def joined(parts: Sequence[Found]) -> Found:
+    """What the queries of all parts found, as if they had been asked at once."""
+    seconds = [sum(times) for times in zip(*(part.seconds for part in parts), strict=True)]
+    return Found(
+        np.concatenate([part.rows for part in parts]),
+        np.concatenate([part.scores for part in parts]),
+        np.concatenate([part.effort for part in parts], axis=1),
+        seconds,
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,5 +1,6 @@
 """Codes of residuals, cell by cell: a query visits the cells it is near."""
 
+from math import pi, sqrt
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,19 @@ BONUS = 0.4
 """How much of a cell's radius is added to its score: a wide cell reaches nearer to the query than its centroid."""
 
 
+PROBED_SPREAD = 2.0
+"""How many standard deviations of the cells' scores below the nearest ones a search looks by default."""
+
+
 class CellCodes:
     """An index of residual codes, and what reranks them.
 
-    cells: fitted. vectors: (n, d) float32.
+    cells: fitted. vectors: (n, d) float32, at least one.
+
+    n_cells, n_codes: a vector that is spilled has two codes.
+    estimate_error: standard error of a code's estimate of a cosine, as a typical residual's length and the number of
+        bits make it.
+    default_probe_margin: a cosine.
     """
 
     def __init__(self, cells: Cells, vectors: FloatArray) -> None:
@@ -47,6 +57,12 @@ class CellCodes:
             spread_scales,
             scale_step,
         )
+        self.n_cells, self.n_codes = n_cells, len(codes)
+        # Of a residual of length r, signs keep all but 1 − 2/π of the variance that bits share.
+        length = float(np.sqrt(np.mean(np.square(cells.radii_[first]))))
+        self.estimate_error = length * sqrt((pi / 2 - 1) / (8 * codes.shape[1]))
+        few = vectors[:: max(1, n // 256)][:256]
+        self.default_probe_margin = PROBED_SPREAD * float(np.std(few @ cells.centroids_.T, axis=1).mean())
         self._native: Any = None
 
     def search(

@@ -2,14 +2,14 @@
 
 from typing import Any
 
+import numpy as np
+
 from ..arrays import BoolArray, CodeArray, FloatArray
 from ..codec import ITQ
 from . import native
 from .arrays import FlatArrays, Found, block_arrays, to_bytes, typical_step
 from .layout import byte_rows, panels
 from .reference import search_flat
-
-import numpy as np
 
 
 class FlatCodes:

@@ -15,9 +15,10 @@ from ..errors import InputError
 VARIABLE = "BITSIEVE_KERNELS"
 NUMPY = "numpy"
 NAMES = ("avx512", "avx2", "neon", "scalar", NUMPY)
-HOW_TO_GET_IT = (
-    "install one (Debian, Ubuntu: apt-get install g++; macOS: xcode-select --install; Windows: Visual Studio "
-    "Build Tools), then: python -m pip install --no-cache-dir --no-binary bitsieve --force-reinstall --no-deps bitsieve"
+BUILT_WITHOUT = (
+    "built without a C++ compiler or Python's headers; install them (Debian, Ubuntu: apt-get install g++ python3-dev; "
+    "macOS: xcode-select --install; Windows: Visual Studio Build Tools), then: "
+    "python -m pip install --no-cache-dir --no-binary bitsieve --force-reinstall --no-deps bitsieve"
 )
 
 _log = logging.getLogger("bitsieve")
@@ -87,7 +88,7 @@ def _load() -> tuple[ModuleType | None, str]:
     try:
         import bitsieve._native as extension
     except ModuleNotFoundError:
-        return None, f"built without a C++ compiler; {HOW_TO_GET_IT}"
+        return None, BUILT_WITHOUT
     except ImportError as error:
         return None, f"the kernels in C++ are here but do not load: {error}"
     return extension, ""

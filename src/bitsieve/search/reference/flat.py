@@ -1,11 +1,13 @@
 """Every query looks at every code."""
 
+from time import perf_counter
+
 import numpy as np
 
 from ...arrays import BoolArray, CodeArray, FloatArray
 from ...codec.bits import unpack_signs
 from ...codec.blocks import row_blocks
-from ..arrays import FlatArrays, Found
+from ..arrays import FlatArrays, Found, nothing_found
 from ..kernels import top_rows
 from ..layout import deinterleave
 from .rerank import Rerank
@@ -22,9 +24,11 @@ def search_flat(
 ) -> Found:
     """See search_flat in native/flat.hpp. allowed: (1 or q, n) bool."""
     n, q = len(index.vectors), len(queries)
-    found = Found(np.full((q, k), -1), np.full((q, k), -np.inf, np.float32), np.zeros((2, q), np.int64))
+    found = nothing_found(q, k, 2)
     codes = deinterleave(index.codes)[:n]
+    seconds = [0.0, 0.0, 0.0]
     for block in row_blocks(q, 64):
+        started = perf_counter()
         masks = allowed if allowed is None or len(allowed) == 1 else allowed[block]
         if n_candidates >= n:
             every = np.ones((1, n), bool) if masks is None else masks
@@ -37,6 +41,7 @@ def search_flat(
             if masks is not None:
                 estimates = np.where(masks, estimates, np.float32(-np.inf))
             candidates = [rows[rows >= 0] for rows in top_rows(estimates, n_candidates)]
+        scanned = perf_counter()
         for i, (query, rows) in enumerate(zip(queries[block], candidates, strict=True), block.start):
             rerank = Rerank(index.bytes_, index.vectors, None, query, k)
             if n_candidates >= n:
@@ -46,7 +51,9 @@ def search_flat(
                 rerank.keep_finalists()
             rerank.finish(found, i)
             found.effort[:, i] = rerank.n_added, len(rerank.rows)
-    return found
+        seconds[1] += scanned - started
+        seconds[2] += perf_counter() - scanned
+    return found._replace(seconds=seconds)
 
 
 def _estimates(index: FlatArrays, queries: FloatArray, codes: CodeArray) -> FloatArray:
