@@ -17,6 +17,7 @@ native: .venv/dev ## build the C++ kernels again, after a change, into .venv
 	  -DPython_EXECUTABLE=$(abspath $(BIN))/python -Dnanobind_DIR=$$($(BIN)/python -m nanobind --cmake_dir)
 	@$(BIN)/cmake --build build/native
 	@$(BIN)/cmake --install build/native --prefix $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("platlib"))')
+	@$(BIN)/python -c 'import bitsieve._native' 2> /dev/null || $(PIP) --no-deps --force-reinstall --editable .
 	@touch .venv/native
 
 demo: .venv/report ## experiment 67 on 10,000 Wikipedia texts, with a report and five searches

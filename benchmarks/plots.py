@@ -85,7 +85,7 @@ def draw(report: dict[str, Any], path: Path) -> None:
         f"median of {report['repeat']} rounds; commit {report['commit']}",
         fontsize=8, color="#94a3b8",
     )  # fmt: skip
-    figure.subplots_adjust(left=0.06, right=0.915, top=0.85, bottom=0.115, wspace=0.22)
+    figure.subplots_adjust(left=0.06, right=0.915, top=0.85, bottom=0.115, wspace=0.32)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150, facecolor="white")
     plt.close(figure)
@@ -124,7 +124,7 @@ def line(axis: Axes, peer: str, front: list[Point], colour: str) -> list[tuple[f
     dashes = "--" if peer.startswith(OURS) and not ours else "-"
     axis.plot([place(p.recall) for p in seen], [p.speed for p in seen], dashes, **style)
     marked = [p for p in front if LEAST <= p.recall <= MOST]
-    axis.plot([place(p.recall) for p in marked], [p.speed for p in marked], "o", ms=5 if ours else 3, **style)
+    axis.plot([place(p.recall) for p in marked], [p.speed for p in marked], "o", ms=4 if ours else 3, **style)
     if len(front) == 1 and exact:
         axis.axhline(exact[0].speed, color=colour, linewidth=1.2, linestyle=":")
     last = seen[-1]

@@ -11,7 +11,7 @@
 namespace bitsieve {
 namespace {
 
-constexpr size_t CHUNK = 256;      // queries worked off together: more of them share a pass, but their state grows
+constexpr size_t CHUNK = 512;      // queries worked off together: more of them share a pass, but their state grows
 constexpr size_t FIRST_CELLS = 4;  // the nearest ones, scanned first for a bound on the k-th best cosine
 constexpr size_t FIRST_CODES = 32; // so many of their codes are reranked for it, or 3 k
 constexpr size_t FEWEST_CUT = 256;  // a pool is cut when it is twice too large and more
@@ -250,7 +250,7 @@ void CellSearch::scan_first() {
         for (size_t i = 0; i < n; i++)
             for (size_t j = 0; j < size; j++) {
                 const uint32_t row = index_->rows.row(index_->cell_positions[visits->cell] + j);
-                out[i][j] = plan_->allowed[index_->rows.id(row)] ? std::max<int16_t>(out[i][j], INT16_MIN + 1) : INT16_MIN;
+                if (!plan_->allowed[index_->rows.id(row)]) out[i][j] = INT16_MIN;
             }
     });
 }
@@ -273,7 +273,7 @@ void CellSearch::collect_first(size_t q, int16_t threshold, Pool& pool) {
     }
 }
 
-// The best codes of the first cells, all that tie with the last of them included.
+// The best codes of the first cells, all that tie with the last of them included, but n_candidates at most.
 void CellSearch::pick_first(size_t q) {
     Query& query = queries_[q];
     const size_t next = q + 1 < n_ ? queries_[q + 1].first_visits : first_.size();
@@ -288,6 +288,7 @@ void CellSearch::pick_first(size_t q) {
     }
     query.threshold = (int16_t)low;
     collect_first(q, query.threshold, query.first);
+    if (query.first.size() > plan_->n_candidates) query.first.keep_best(plan_->n_candidates);
     query.rerank.fetch(query.first.begin(), query.first.size());
 }
 

@@ -1,6 +1,6 @@
 // Asks the CPU which instructions it has and the operating system whether it saves their registers.
 //
-// Source: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 1, 14.3 and 15.2 – 15.4; volume 2, CPUID.
+// Source: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 1, 14.3, 15.2 – 15.4; volume 2, CPUID.
 #include "dispatch.hpp"
 
 #include <cstdint>

@@ -1,10 +1,21 @@
 // The inner loops for AVX2: one byte of 32 codes a shuffle, 32 products an instruction.
 #include <immintrin.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
 #include "kernels.hpp"
+
+// Left to itself, GCC 12 unrolls over the rows of a block before it does over the queries, and keeps the queries' sums
+// in memory: 0.52 ns a code of 16 bytes instead of 0.39, with four queries.
+#ifdef __GNUC__
+#define UNROLLED _Pragma("GCC unroll 4")
+#define NOT_UNROLLED _Pragma("GCC unroll 1")
+#else
+#define UNROLLED
+#define NOT_UNROLLED
+#endif
 
 namespace bitsieve {
 namespace {
@@ -21,12 +32,12 @@ template <size_t N>
 struct ByteSums {
     __m256i low[N], high[N];  // codes 0 – 15 and 16 – 31, each in two lanes: from high nibbles and from low ones
 
-    void look_up(const uint8_t* row, const uint8_t* const* tables, size_t offset) {
+    void look_up(const uint8_t* block, const uint8_t* const* tables, size_t offset) {
         const __m256i nibble = _mm256_set1_epi8(15);
-        const __m256i codes = load(row + offset);
+        const __m256i codes = load(block + offset);
         const __m256i codes_low = _mm256_and_si256(codes, nibble);
         const __m256i codes_high = _mm256_and_si256(_mm256_srli_epi16(codes, 4), nibble);
-        for (size_t i = 0; i < N; i++) {
+        UNROLLED for (size_t i = 0; i < N; i++) {
             const __m256i table = load(tables[i] + offset);
             low[i] = _mm256_add_epi8(low[i], _mm256_shuffle_epi8(table, codes_low));
             high[i] = _mm256_add_epi8(high[i], _mm256_shuffle_epi8(table, codes_high));
@@ -58,46 +69,45 @@ inline __m256i from_sums(__m256i sums, const Blocks& blocks, size_t first, const
     return _mm256_adds_epi16(e, _mm256_set1_epi16(lookup.base));
 }
 
-// Estimates of the codes of one block for N queries: with three, sums would no longer stay in registers.
 template <size_t N>
-inline void estimate_block(const Blocks& blocks, size_t block, const Lookup* lookups, int16_t* const* out, size_t to) {
+void estimate_for(const Blocks& blocks, size_t first_block, size_t n_blocks, const Lookup* lookups,
+                  int16_t* const* out) {
     const size_t block_bytes = blocks.n_bytes * BLOCK;
-    const uint8_t* codes = blocks.codes + block * block_bytes;
+    const __m256i zero = _mm256_setzero_si256();
     const uint8_t* tables[N];
-    __m256i even_low[N], even_high[N], odd_low[N], odd_high[N];
-    for (size_t i = 0; i < N; i++) {
-        tables[i] = lookups[i].tables;
-        even_low[i] = even_high[i] = odd_low[i] = odd_high[i] = _mm256_setzero_si256();
-    }
-    for (size_t offset = 0; offset < block_bytes;) {
-        ByteSums<N> sums;
-        for (size_t i = 0; i < N; i++) sums.low[i] = sums.high[i] = _mm256_setzero_si256();
-        if (offset + ADDS_PER_BYTE * BLOCK <= block_bytes) {  // a loop of known length runs unrolled
-            for (size_t add = 0; add < ADDS_PER_BYTE; add++, offset += BLOCK) sums.look_up(codes, tables, offset);
-        } else {
-            for (; offset < block_bytes; offset += BLOCK) sums.look_up(codes, tables, offset);
+    UNROLLED for (size_t i = 0; i < N; i++) tables[i] = lookups[i].tables;
+    for (size_t b = 0; b < n_blocks; b++) {
+        const uint8_t* block = blocks.codes + (first_block + b) * block_bytes;
+        __m256i even_low[N], even_high[N], odd_low[N], odd_high[N];
+        UNROLLED for (size_t i = 0; i < N; i++) even_low[i] = even_high[i] = odd_low[i] = odd_high[i] = zero;
+        for (size_t offset = 0; offset < block_bytes;) {
+            ByteSums<N> sums;
+            UNROLLED for (size_t i = 0; i < N; i++) sums.low[i] = sums.high[i] = zero;
+            const size_t n_adds = std::min(ADDS_PER_BYTE, (block_bytes - offset) / BLOCK);
+            NOT_UNROLLED for (size_t add = 0; add < n_adds; add++, offset += BLOCK) sums.look_up(block, tables, offset);
+            UNROLLED for (size_t i = 0; i < N; i++) {
+                even_low[i] = _mm256_add_epi16(even_low[i], sums.low[i]);
+                even_high[i] = _mm256_add_epi16(even_high[i], sums.high[i]);
+                odd_low[i] = _mm256_add_epi16(odd_low[i], _mm256_srli_epi16(sums.low[i], 8));
+                odd_high[i] = _mm256_add_epi16(odd_high[i], _mm256_srli_epi16(sums.high[i], 8));
+            }
         }
-        for (size_t i = 0; i < N; i++) {
-            even_low[i] = _mm256_add_epi16(even_low[i], sums.low[i]);
-            even_high[i] = _mm256_add_epi16(even_high[i], sums.high[i]);
-            odd_low[i] = _mm256_add_epi16(odd_low[i], _mm256_srli_epi16(sums.low[i], 8));
-            odd_high[i] = _mm256_add_epi16(odd_high[i], _mm256_srli_epi16(sums.high[i], 8));
+        const size_t first = (first_block + b) * BLOCK;
+        UNROLLED for (size_t i = 0; i < N; i++) {
+            __m256i* to = (__m256i*)(out[i] + b * BLOCK);
+            _mm256_storeu_si256(to, from_sums(in_order(even_low[i], odd_low[i]), blocks, first, lookups[i]));
+            _mm256_storeu_si256(to + 1, from_sums(in_order(even_high[i], odd_high[i]), blocks, first + 16, lookups[i]));
         }
-    }
-    const size_t first = block * BLOCK;
-    for (size_t i = 0; i < N; i++) {
-        __m256i* of_block = (__m256i*)(out[i] + to);
-        _mm256_storeu_si256(of_block, from_sums(in_order(even_low[i], odd_low[i]), blocks, first, lookups[i]));
-        _mm256_storeu_si256(of_block + 1, from_sums(in_order(even_high[i], odd_high[i]), blocks, first + 16, lookups[i]));
     }
 }
 
 void estimate(const Blocks& blocks, size_t first_block, size_t n_blocks, const Lookup* lookups, size_t n_lookups,
               int16_t* const* out) {
-    for (size_t b = 0; b < n_blocks; b++) {
-        size_t i = 0;
-        for (; i + 2 <= n_lookups; i += 2) estimate_block<2>(blocks, first_block + b, lookups + i, out + i, b * BLOCK);
-        if (i < n_lookups) estimate_block<1>(blocks, first_block + b, lookups + i, out + i, b * BLOCK);
+    switch (n_lookups) {
+        case 1: return estimate_for<1>(blocks, first_block, n_blocks, lookups, out);
+        case 2: return estimate_for<2>(blocks, first_block, n_blocks, lookups, out);
+        case 3: return estimate_for<3>(blocks, first_block, n_blocks, lookups, out);
+        case 4: return estimate_for<4>(blocks, first_block, n_blocks, lookups, out);
     }
 }
 
@@ -163,8 +173,7 @@ int32_t dot_bytes(const uint8_t* row, const int8_t* query, size_t stride) {
 }
 
 float dot_floats(const float* a, const float* b, size_t d) {
-    __m256 sums[4];
-    for (auto& sum : sums) sum = _mm256_setzero_ps();
+    __m256 sums[4] = {};
     size_t i = 0;
     for (; i + 32 <= d; i += 32) {
         for (size_t j = 0; j < 4; j++) {
@@ -225,7 +234,7 @@ void multiply(const Panels& panels, const uint8_t* queries, const float* query_s
               size_t out_stride) {
     constexpr size_t N = QUERIES_AT_ONCE;
     for (size_t begin = 0; begin < n_queries; begin += QUERIES_IN_CACHE) {
-        const size_t end = begin + QUERIES_IN_CACHE < n_queries ? begin + QUERIES_IN_CACHE : n_queries;
+        const size_t end = std::min(begin + QUERIES_IN_CACHE, n_queries);
         for (size_t panel = 0; panel < panels.n_panels; panel++) {
             size_t q = begin;
             for (; q + N <= end; q += N) multiply_for<N>(panels, panel, queries, query_steps, q, out, out_stride);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <exception>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -23,7 +24,13 @@ void split_over_threads(size_t n, size_t n_threads, const Work& work) {
         }
     };
     std::vector<std::thread> threads;
-    for (size_t i = 1; i < n_threads; i++) threads.emplace_back(guarded, i);
+    threads.reserve(n_threads);
+    try {
+        while (threads.size() + 1 < n_threads) threads.emplace_back(guarded, threads.size() + 1);
+    } catch (const std::system_error&) {
+        // The system has no more threads: this one does the parts that are left.
+        for (size_t i = threads.size() + 1; i < n_threads; i++) guarded(i);
+    }
     guarded(0);
     for (auto& thread : threads) thread.join();
     for (const auto& error : errors)

@@ -1,6 +1,6 @@
 """bitsieve with cells: 248 bits of the residual from a cell's centroid and a byte of scale, 32 bytes a vector.
 
-`probe_margin` and `n_candidates` are what a caller sets. Cells as the default would choose and twice as many.
+`probe_margin`, `n_candidates` and `rerank_margin` are what a caller sets. Cells: about 3 √n, and twice as many.
 """
 
 from inspect import signature
@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 
 from .base import MissingPeerError, Peer, Setting, Sizes, ladder
 
-MARGINS = (0.02, 0.04, 0.06, 0.08, 0.1, 0.125, 0.15, 0.175, 0.2, 0.225, 0.25, 0.3, 0.35, 0.4)
-CANDIDATES = (50, 100, 200, 400)
+MARGINS = (0.06, 0.08, 0.1, 0.11, 0.12, 0.13, 0.14, 0.15, 0.16, 0.175, 0.19, 0.2, 0.22, 0.25, 0.3, 0.35)
+RERANKED = ((100, 2.0), (200, 2.0), (400, 2.0), (400, 2.5))
+"""`n_candidates` and `rerank_margin`; more than 2.5 standard errors only cost time, fewer than 2 cap recall."""
 
 
 def configurations(n: int, d: int, *, spill: bool = False) -> list[Peer]:
     from bitsieve.search import Cascade
 
     if "cells" not in signature(Cascade).parameters:
-        raise MissingPeerError("this bitsieve has no Cascade(cells=…) yet: pip install --upgrade bitsieve")
+        raise MissingPeerError("this bitsieve has no Cascade(cells=…): pip install --upgrade bitsieve")
     few, many = (2 ** max(0, round(np.log2(factor * sqrt(n)))) for factor in (3.2, 6.4))
     return [Cells(cells=few, spill=spill), Cells(cells=many, spill=spill)]
 
@@ -42,7 +43,10 @@ class Cells:
         self.cascade = cascade.build(vectors, **threaded)
 
     def ladders(self) -> list[list[Setting]]:
-        return [ladder("probe_margin", MARGINS, n_candidates=most) for most in CANDIDATES]
+        return [
+            ladder("probe_margin", MARGINS, n_candidates=most, rerank_margin=errors)
+            for most, errors in RERANKED
+        ]
 
     def prepare(self, setting: Setting, k: int, threads: int) -> None:
         self.asked: dict[str, Any] = {"k": k, "threads": threads, **setting}

@@ -11,8 +11,8 @@ need() { command -v "$1" > /dev/null || { echo "this needs $1, which is not here
 build() { # folder, CMake's options
     folder=$1
     shift
-    "$bin/cmake" -S . -B "$folder" -G Ninja -DCMAKE_MAKE_PROGRAM="$bin/ninja" -DBITSIEVE_TESTS=ON "$@" > "$folder.log" ||
-        { cat "$folder.log" >&2; exit 1; }
+    "$bin/cmake" -S . -B "$folder" -G Ninja -DCMAKE_MAKE_PROGRAM="$bin/ninja" -DBITSIEVE_TESTS=ON "$@" \
+        > "$folder.log" || { cat "$folder.log" >&2; exit 1; }
     "$bin/cmake" --build "$folder" > "$folder.log" || { cat "$folder.log" >&2; exit 1; }
 }
 
@@ -24,6 +24,11 @@ sanitizers)
     build build/sanitized -DCMAKE_CXX_COMPILER="$compiler" -DBITSIEVE_SANITIZE=ON \
         -DPython_EXECUTABLE="$bin/python" -Dnanobind_DIR="$("$bin/python" -m nanobind --cmake_dir)"
     build/sanitized/test_kernels
+    # The linker keeps one of several equal inline functions: not one with instructions that only some CPUs have.
+    if find build/sanitized -name 'kernels_avx*.o' -exec nm -C {} + | grep ' W '; then
+        echo "these functions may be linked into code for other CPUs: have them inlined, or do without" >&2
+        exit 1
+    fi
     # Python was linked without the sanitizer, which has to be there first, and the C++ library whose throw it watches.
     asan=$("$compiler" -print-file-name=libasan.so)
     if [ ! -e "$asan" ]; then

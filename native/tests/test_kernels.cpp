@@ -101,8 +101,9 @@ void check_thresholds(const Kernels& set) {
                 const uint32_t position = 4'000'000'000;
                 const size_t n_found[] = {set.collect(estimates.data(), n, limit, position, got.data()),
                                           set.count(estimates.data(), n, limit)};
-                const size_t n_expected[] = {SCALAR_KERNELS.collect(estimates.data(), n, limit, position, expected.data()),
-                                             SCALAR_KERNELS.count(estimates.data(), n, limit)};
+                const size_t n_expected[] = {
+                    SCALAR_KERNELS.collect(estimates.data(), n, limit, position, expected.data()),
+                    SCALAR_KERNELS.count(estimates.data(), n, limit)};
                 expect_equal(set.name, "collect's or count's number", n_found, n_expected, 2);
                 expect_equal(set.name, "collect", got.data(), expected.data(), n_expected[0]);
             }

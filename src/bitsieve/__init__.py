@@ -10,16 +10,26 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .codec import ITQ, PivotFilter
+    from .codec import ITQ, Cells, PivotFilter
     from .encoder import Encoder
     from .errors import BitsieveError
     from .search import Cascade, hamming_distances
 
-__all__ = ["ITQ", "BitsieveError", "Cascade", "Encoder", "PivotFilter", "__version__", "hamming_distances"]
+__all__ = [
+    "ITQ",
+    "BitsieveError",
+    "Cascade",
+    "Cells",
+    "Encoder",
+    "PivotFilter",
+    "__version__",
+    "hamming_distances",
+]
 
 _HOME = {
     "Encoder": "encoder",
     "ITQ": "codec",
+    "Cells": "codec",
     "PivotFilter": "codec",
     "Cascade": "search",
     "hamming_distances": "search",

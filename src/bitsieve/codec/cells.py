@@ -19,6 +19,7 @@ from ..arrays import CodeArray, FloatArray, check_count, check_vectors
 from ..errors import FormatError, InputError, NotFittedError
 from .blocks import row_blocks
 from .bundle import Layout, read_bundle, write_bundle
+from .itq import ENCODED_AT_ONCE
 from .kmeans import CellArray, nearest_centroids, second_centroids, train_centroids
 from .residuals import encode_residuals, learn_projection
 
@@ -159,7 +160,7 @@ class Cells:
         cells = self._check_cells(cells, len(vectors))
         codes = np.empty((len(vectors), self.projection_.shape[1] // 8), np.uint8)
         scales = np.empty(len(vectors), np.float32)
-        for block in row_blocks(len(vectors)):
+        for block in row_blocks(len(vectors), ENCODED_AT_ONCE):
             residuals = vectors[block] - self.centroids_[cells[block]]
             codes[block], scales[block] = encode_residuals(residuals, self.projection_)
         return codes, scales

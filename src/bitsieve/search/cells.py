@@ -7,15 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import BoolArray, FloatArray, RowArray
+from ..codec.blocks import row_blocks
 from ..codec.cells import Cells
 from . import native
-from .arrays import CellArrays, CellPlan, Found, block_arrays, to_bytes, typical_step
+from .arrays import CellArrays, CellPlan, Found, block_arrays, to_bytes
 from .layout import byte_rows, panels
 from .reference import search_cells
 
 BONUS = 0.4
 """How much of a cell's radius is added to its score: a wide cell reaches nearer to the query than its centroid."""
-
 
 PROBED_SPREAD = 2.0
 """How many standard deviations of the cells' scores below the nearest ones a search looks by default."""
@@ -41,12 +41,15 @@ class CellCodes:
         if cells.spill and n_cells > 1:
             cell_of, ids, position_rows = _spill(cells, vectors, first, row_ids)
         starts = np.concatenate([[0], np.cumsum(np.bincount(cell_of, minlength=n_cells))])
-        codes, scales = cells.encode(vectors[ids], cell_of)
+        codes = np.empty((len(ids), cells.projection_.shape[1] // 8), np.uint8)
+        scales = np.empty(len(ids), np.float32)
+        for block in row_blocks(len(ids)):
+            codes[block], scales[block] = cells.encode(vectors[ids[block]], cell_of[block])
         scale_step = float(np.float32(cells.scale_limit_ / 255))
         blocks, (spread_scales,), block_starts = block_arrays(codes, starts, to_bytes(scales, scale_step))
         self.arrays = CellArrays(
             vectors,
-            byte_rows(vectors[row_ids]),
+            byte_rows(vectors, row_ids),
             row_ids,
             position_rows,
             np.float32(BONUS) * cells.radii_,
@@ -64,6 +67,22 @@ class CellCodes:
         few = vectors[:: max(1, n // 256)][:256]
         self.default_probe_margin = PROBED_SPREAD * float(np.std(few @ cells.centroids_.T, axis=1).mean())
         self._native: Any = None
+
+    def plan(
+        self, k: int, n_candidates: int, n_probes: int | None, probe_margin: float | None, rerank_margin: float,
+        all_cells: bool,
+    ) -> CellPlan:  # fmt: skip
+        """How hard to look, from what a caller of `Cascade.search` said."""
+        margin = (
+            rerank_margin * self.estimate_error if self.estimate_error else 0.0
+        )  # an infinite one times 0 is none
+        if all_cells:
+            n_probes = self.n_cells
+        if n_probes is not None:
+            return CellPlan(k, n_candidates, min(n_probes, self.n_cells), 0.0, margin)
+        return CellPlan(
+            k, n_candidates, 0, self.default_probe_margin if probe_margin is None else probe_margin, margin
+        )
 
     def search(
         self, queries: FloatArray, plan: CellPlan, *, allowed: BoolArray | None = None, threads: int = 1
@@ -103,7 +122,7 @@ def _native_index(kernels: Any, arrays: CellArrays) -> Any:
         vectors=arrays.vectors,
         bytes=arrays.bytes_.values,
         byte_steps=arrays.bytes_.steps,
-        typical_step=typical_step(arrays.bytes_),
+        typical_step=arrays.bytes_.typical_step,
         row_ids=arrays.row_ids,
         position_rows=arrays.position_rows,
         bonus=arrays.bonus,

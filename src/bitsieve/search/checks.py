@@ -1,15 +1,53 @@
-"""Checks of what a cascade is given, beyond those of vectors."""
+"""Checks of what a cascade is given, beyond those of vectors. All raise InputError."""
 
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..arrays import BoolArray
+from ..arrays import BoolArray, check_count
+from ..codec import ITQ, Cells, PivotFilter
 from ..errors import InputError
 
 Ids: TypeAlias = NDArray[Any]
 """int64 row numbers or ids, or an object array of strings."""
+
+
+def check_parts(
+    itq: ITQ | None,
+    pivots: PivotFilter | None,
+    cells: Cells | int | None,
+    *,
+    spill: bool,
+    corrections: bool | None,
+) -> None:
+    """Whether the parts of a cascade fit each other, and each is used."""
+    if itq is None and cells is None:
+        raise InputError("a cascade needs codes: give it a fitted ITQ, or cells=, how many cells to make")
+    if itq is None and pivots is not None:
+        raise InputError(
+            "pivots filter before the codes of an ITQ: make the cascade with Cascade(itq, pivots)"
+        )
+    if corrections not in (None, False, True):
+        raise InputError(f"corrections must be True, False or None, got {corrections!r}")
+    if itq is None and corrections:
+        raise InputError("corrections go with the codes of an ITQ: make the cascade with Cascade(itq)")
+    if cells is None and spill:
+        raise InputError("spill lists vectors in two cells: give cells=, how many cells to make")
+    if isinstance(cells, Cells) and spill and not cells.spill:
+        raise InputError("spill is a property of the Cells you gave: make them with Cells(spill=True)")
+    if cells is not None and not isinstance(cells, Cells):
+        check_count(cells, "cells")
+
+
+def check_probes(n_probes: int | None, probe_margin: float | None) -> None:
+    """Whether they say which cells to visit, in at most one way."""
+    if n_probes is not None and probe_margin is not None:
+        raise InputError("n_probes and probe_margin both say which cells to visit: give one of them")
+    if n_probes is not None:
+        check_count(n_probes, "n_probes")
+    if probe_margin is not None:
+        check_margin(probe_margin, "probe_margin")
 
 
 def check_ids(ids: Any, n: int) -> Ids:

@@ -7,7 +7,7 @@ import numpy as np
 from ..arrays import BoolArray, CodeArray, FloatArray
 from ..codec import ITQ
 from . import native
-from .arrays import FlatArrays, Found, block_arrays, to_bytes, typical_step
+from .arrays import FlatArrays, Found, block_arrays, to_bytes
 from .layout import byte_rows, panels
 from .reference import search_flat
 
@@ -40,7 +40,8 @@ class FlatCodes:
             itq.mean_,
             panels(np.ascontiguousarray(itq.projection_.T)),
             blocks,
-            *(spread or (None, None)),
+            spread[0] if spread else None,
+            spread[1] if spread else None,
             float(np.float32(scale_step)),
             float(np.float32(offset_step)),
         )
@@ -77,7 +78,7 @@ def _native_index(kernels: Any, arrays: FlatArrays) -> Any:
         vectors=arrays.vectors,
         bytes=arrays.bytes_.values,
         byte_steps=arrays.bytes_.steps,
-        typical_step=typical_step(arrays.bytes_),
+        typical_step=arrays.bytes_.typical_step,
         mean=arrays.mean,
         panel_values=arrays.projection.values,
         panel_sums=arrays.projection.sums,

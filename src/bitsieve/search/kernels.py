@@ -1,7 +1,9 @@
-"""The inner loops of searching, in NumPy: arrays in, arrays out.
+"""Scores of codes in NumPy: distances, the scores of queries that stay floats, and the highest of either.
 
-`hamming_distances` is public and checks its arguments; the others trust the caller. A pair's result depends
-on that pair alone, not on what else is in the batch, so equal vectors tie exactly and ties go by row.
+A search does not come by here: its kernels are in `native/`, and in NumPy in `reference/`, and they round queries to
+whole numbers. These are the yardstick for them, and what evaluation measures with. `hamming_distances` is public and
+checks its arguments; the others trust the caller. A pair's score depends on that pair alone, not on what else is in
+the batch, so equal codes tie exactly.
 """
 
 from typing import Any
@@ -73,29 +75,6 @@ def top_rows(scores: NDArray[Any], n_top: int) -> RowArray:
         rows = rows[np.argsort(-of_query[rows], kind="stable")[:n_top]]
         rows_out[: len(rows)] = rows
     return best
-
-
-def rerank(
-    queries: FloatArray, vectors: FloatArray, candidates: RowArray, k: int
-) -> tuple[RowArray, FloatArray]:
-    """Order candidates by the exact cosine, equal scores by row.
-
-    queries: (q, d) and vectors: (n, d) float32, rows of L2 norm 1.
-    candidates: (q, c) int64 rows of `vectors`, different from each other, −1 where there is none.
-    Returns: rows (q, k) int64 and scores (q, k) float32, best first, padded with −1 and −inf.
-    """
-    rows_out = np.full((len(queries), k), -1, np.int64)
-    scores_out = np.full((len(queries), k), -np.inf, np.float32)
-    for i, (query, of_query) in enumerate(zip(queries, candidates, strict=True)):
-        rows = np.sort(of_query[of_query >= 0])
-        scores = np.empty(len(rows), np.float32)
-        for block in row_blocks(len(rows)):
-            # einsum and not BLAS, which may add in another order for the last rows of a block.
-            np.einsum("cd,d->c", vectors[rows[block]], query, out=scores[block])
-        best = np.argsort(-scores, kind="stable")[:k]
-        rows_out[i, : len(best)] = rows[best]
-        scores_out[i, : len(best)] = scores[best]
-    return rows_out, scores_out
 
 
 def _as_words(codes: CodeArray) -> NDArray[Any]:

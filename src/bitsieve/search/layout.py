@@ -4,6 +4,7 @@
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,12 @@ class ByteRows:
     values: ByteArray
     steps: FloatArray
 
+    @cached_property
+    def typical_step(self) -> float:
+        """The root mean square of the steps, which says how far bytes round."""
+        mean = np.square(self.steps, dtype=np.float64).mean() if len(self.steps) else 0.0
+        return float(np.float32(np.sqrt(mean)))
+
 
 def padded(n: int, multiple: int) -> int:
     """n rounded up to a multiple.
@@ -67,16 +74,16 @@ def quantize(vectors: FloatArray, highest: int) -> tuple[FloatArray, FloatArray]
     return np.rint(vectors * scales[:, np.newaxis]), magnitudes / np.float32(highest)
 
 
-def byte_rows(vectors: FloatArray) -> ByteRows:
+def byte_rows(vectors: FloatArray, order: RowArray | None = None) -> ByteRows:
     """A copy of vectors in bytes, a quarter of their size.
 
-    vectors: (n, d) float32.
+    vectors: (n, d) float32. order: (n,), the vector of each row; None is their own.
     """
     n, d = vectors.shape
     values = np.full((n, padded(d, ALIGNMENT)), 128, np.uint8)
     steps = np.empty(n, np.float32)
     for rows in row_blocks(n):
-        whole, steps[rows] = quantize(vectors[rows], 127)
+        whole, steps[rows] = quantize(vectors[rows if order is None else order[rows]], 127)
         values[rows, :d] = whole + 128
     return ByteRows(values, steps)
 
@@ -151,4 +158,5 @@ def deinterleave(blocks: ByteArray) -> CodeArray:
 def unpanel(of_rows: Panels) -> NDArray[np.int8]:
     """The whole numbers that `panels` arranged, a row for each, those that only fill a panel included."""
     n_panels, quarter = of_rows.values.shape[:2]
-    return of_rows.values.transpose(0, 2, 1, 3).reshape(n_panels * PANEL, quarter * 4)
+    rows: NDArray[np.int8] = of_rows.values.transpose(0, 2, 1, 3).reshape(n_panels * PANEL, quarter * 4)
+    return rows

@@ -1,6 +1,5 @@
 """What the stages of a search did."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,20 +22,13 @@ class Stage:
     seconds: float
 
 
-def stages_of(found: Found, n_codes: int) -> list[Stage]:
-    """The stages of a search that began with n_codes codes."""
-    n_found = np.count_nonzero(found.rows >= 0, axis=1)
+def stages_of(found: Found, n: int | RowArray) -> list[Stage]:
+    """The stages of a search that began with n codes, for each query or for all."""
+    kept = {"codes": found.effort[-2], "rerank": np.count_nonzero(found.rows >= 0, axis=1)}
     if len(found.effort) == 4:
-        kept = {"cells": found.effort[1], "codes": found.effort[2], "rerank": n_found}
-    else:
-        kept = {"codes": found.effort[0], "rerank": n_found}
-    return chain(list(kept), list(kept.values()), found.seconds[-len(kept) :], n_codes)
-
-
-def chain(names: Sequence[str], kept: Sequence[RowArray], seconds: Sequence[float], n: int) -> list[Stage]:
-    """Stages that follow each other, the first one with n vectors of each query."""
-    stages, before = [], np.full_like(kept[0], n)
-    for name, of_stage, took in zip(names, kept, seconds, strict=True):
+        kept = {"cells": found.effort[1], **kept}
+    stages, before = [], np.zeros(len(found.rows), np.int64) + n
+    for (name, of_stage), took in zip(kept.items(), found.seconds[-len(kept) :], strict=True):
         stages.append(Stage(name, of_stage, before - of_stage, took))
         before = of_stage
     return stages

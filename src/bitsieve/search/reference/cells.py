@@ -42,7 +42,7 @@ class _CellSearch:
         self.z, self.shift, self.allowed = of_queries.z[i], of_queries.shift, allowed
         unit = np.ldexp(of_queries.units[i] * np.float32(index.scale_step), 9 - of_queries.shift)
         self.units_per_cosine = np.float32(1) / unit if unit > 0 else np.float32(16_384)
-        self.sizes = np.diff(index.cell_positions.astype(np.int64))
+        self.sizes: RowArray = index.cell_positions[1:].astype(np.int64) - index.cell_positions[:-1]
 
     def run(self, query: FloatArray, found: Found) -> None:
         plan, i = self.plan, self.i
@@ -73,11 +73,11 @@ class _CellSearch:
             least = np.float32(-np.inf)
         elif plan.n_probes:
             least = scores[nearest[plan.n_probes - 1]]
-        n_visited = np.count_nonzero(scores >= min(least, self.best))
-        n_codes = self.sizes[nearest[:n_nearest]].sum()
+        n_visited = int(np.count_nonzero(scores >= np.minimum(least, self.best)))
+        n_codes = int(self.sizes[nearest[:n_nearest]].sum())
         n_scanned_first = min(n_nearest, n_visited)
         while n_codes < 2 * n_first and n_scanned_first < n_visited:
-            n_codes += self.sizes[nearest[n_scanned_first]]
+            n_codes += int(self.sizes[nearest[n_scanned_first]])
             n_scanned_first += 1
         return np.sort(nearest[:n_visited]), np.sort(nearest[:n_scanned_first])
 
@@ -86,6 +86,8 @@ class _CellSearch:
         enough = np.sort(estimates[estimates > LEAST])[::-1][:n_first]
         first_least = int(enough[-1]) if len(enough) == n_first else LEAST + 1
         first = positions[estimates >= first_least]
+        if len(first) > self.plan.n_candidates:  # more tie with the last of them
+            first = positions[np.lexsort((positions, -estimates))[: self.plan.n_candidates]]
         rerank.add(self.rows(first))
 
         least = self.least(rerank, self.plan.margin)
@@ -94,7 +96,7 @@ class _CellSearch:
         in_rest = rest_estimates >= least
         candidates = np.concatenate([positions[left], rest_positions[in_rest]])
         estimates = np.concatenate([estimates[left], rest_estimates[in_rest]])
-        best = np.lexsort([candidates, -estimates])[: max(0, self.plan.n_candidates - len(first))]
+        best = np.lexsort((candidates, -estimates))[: max(0, self.plan.n_candidates - len(first))]
         candidates, estimates = candidates[best], estimates[best]
 
         good = estimates >= self.least(rerank, 0)

@@ -58,15 +58,16 @@ def search_flat(
 
 def _estimates(index: FlatArrays, queries: FloatArray, codes: CodeArray) -> FloatArray:
     of_queries = lookups(multiply(index.projection, queries - index.mean)[:, : 8 * codes.shape[1]])
-    estimates = of_queries.z @ unpack_signs(codes).T
+    scores: FloatArray = of_queries.z @ unpack_signs(codes).T
     if index.scales is None or index.offsets is None:
-        return estimates
+        return scores
     n = len(codes)
     scales, offsets = index.scales.ravel()[:n], index.offsets.ravel()[:n]
-    estimates = scaled(estimates, scales, of_queries.shift)
+    estimates = scaled(scores, scales, of_queries.shift)
     units = np.ldexp(of_queries.units * np.float32(index.scale_step), 9 - of_queries.shift)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         factors = np.where(units > 0, np.float32(index.offset_step) / units * np.float32(256), 0)
     factors = np.minimum(factors, np.float32(65_535)).astype(np.uint32)
     worth = (offsets.astype(np.uint32) << 8) * factors[:, np.newaxis] >> 16
-    return np.clip(estimates + np.minimum(worth, MOST), LEAST, MOST).astype(np.float32)
+    corrected: FloatArray = np.clip(estimates + np.minimum(worth, MOST), LEAST, MOST).astype(np.float32)
+    return corrected

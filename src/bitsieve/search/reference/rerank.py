@@ -1,12 +1,15 @@
 """The last stages for one query."""
 
+from typing import Any
+
 import numpy as np
 
 from ...arrays import FloatArray, RowArray
 from ...codec.blocks import row_blocks
-from ..arrays import Found, typical_step
+from ..arrays import Found
 from ..layout import ByteRows, quantize
 
+INFINITY = np.float32(np.inf)
 SLACK = np.float32(5)
 LANES = 32
 
@@ -27,11 +30,10 @@ class Rerank:
         self.n_added = 0
 
     @property
-    def bound(self) -> np.float32:
+    def bound(self) -> Any:
         """The k-th best score so far, −inf while there are fewer."""
-        if len(self.scores) < self.k:
-            return np.float32(-np.inf)
-        return np.float32(np.partition(self.scores, len(self.scores) - self.k)[len(self.scores) - self.k])
+        n_worse = len(self.scores) - self.k
+        return -INFINITY if n_worse < 0 else np.float32(np.partition(self.scores, n_worse)[n_worse])
 
     def add(self, rows: RowArray) -> None:
         rows = self._new(rows)
@@ -44,15 +46,15 @@ class Rerank:
         self._append(rows, np.zeros(len(rows), np.float32))
 
     def keep_finalists(self) -> None:
-        typical = np.float32(typical_step(self.bytes_))
+        typical = np.float32(self.bytes_.typical_step)
         slack = SLACK * np.sqrt((self.step * self.step + typical * typical) / np.float32(6))
         kept = self.scores >= self.bound - slack
         self.rows, self.scores = self.rows[kept], self.scores[kept]
 
     def finish(self, found: Found, i: int) -> None:
-        ids = self.rows if self.ids is None else self.ids[self.rows]
+        ids: RowArray = self.rows if self.ids is None else self.ids[self.rows]
         scores = exact_scores(self.query, self.vectors, ids)
-        best = np.lexsort([ids, -scores])[: self.k]
+        best = np.lexsort((ids, -scores))[: self.k]
         found.rows[i, : len(best)] = ids[best]
         found.scores[i, : len(best)] = scores[best]
 

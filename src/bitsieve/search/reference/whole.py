@@ -41,8 +41,9 @@ def scaled(scores: NDArray[np.floating[Any]], scales: NDArray[np.uint8], shift: 
 
 
 def multiply(panels: Panels, queries: FloatArray) -> FloatArray:
-    """Products of queries and the rows of panels, in whole numbers, then in what they are worth: (q, n_rows) float32."""
+    """Products of queries and the rows of panels, (q, n_rows) float32: whole numbers times what they are worth."""
     whole, steps = quantize(queries, 63)
     rows = unpanel(panels)[:, : queries.shape[1]]
-    products = (whole.astype(np.float64) @ rows.T.astype(np.float64)).astype(np.float32)
-    return products * (steps[:, np.newaxis] * panels.steps)
+    products: FloatArray = (whole.astype(np.float64) @ rows.T.astype(np.float64)).astype(np.float32)
+    products *= steps[:, np.newaxis] * panels.steps
+    return products
