@@ -32,9 +32,12 @@ T* room(Aligned<T>& array, size_t n) {
     return array.data();
 }
 
+// Ask for the cache lines of some bytes, as far as the second-level cache: the first one has too few lines for the rows
+// of a query. NumPy's arrays begin anywhere in a line, so that the last byte may lie in one more.
 inline void prefetch(const void* p, size_t bytes) {
 #if defined(__GNUC__) || defined(__clang__)
-    for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(static_cast<const char*>(p) + i, 0, 2);
+    const uintptr_t end = (uintptr_t)p + bytes;
+    for (uintptr_t line = (uintptr_t)p & ~(uintptr_t)63; line < end; line += 64) __builtin_prefetch((const void*)line, 0, 2);
 #else
     (void)p, (void)bytes;
 #endif

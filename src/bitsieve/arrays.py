@@ -27,7 +27,7 @@ def check_vectors(
         DimensionError when d differs.
     """
     array = np.asarray(vectors)
-    if not np.issubdtype(array.dtype, np.floating):
+    if array.dtype.kind != "f":
         raise InputError(
             f"{name} must be floating point, got dtype {array.dtype}: convert with .astype('float32')"
         )
@@ -40,20 +40,23 @@ def check_vectors(
             f"{name} have d={array.shape[1]}, expected d={d}: use the model that the rest was made with"
         )
     array = np.ascontiguousarray(array, dtype=np.float32)
+    if unit:
+        # One pass says both that entries are finite and that norms are 1, which a single query is asked at every search.
+        norms = np.sqrt(np.einsum("nd,nd->n", array, array))
+        if (np.abs(norms - 1) <= NORM_TOLERANCE).all():
+            return array
     # A row's sum is finite only when each entry is (or when two infinities of one sign overflow it,
     # which `isfinite` below reports too), and needs no (n, d) array of booleans.
     sums = array.sum(axis=1, dtype=np.float64)
     if not np.isfinite(sums).all():
         row = int(np.flatnonzero(~np.isfinite(sums))[0])
         raise InputError(f"{name} contain NaN or Inf, first in row {row}: drop or re-embed such rows")
-    if unit and len(array):
-        norms = np.sqrt(np.einsum("nd,nd->n", array, array))
+    if unit:
         worst = int(np.argmax(np.abs(norms - 1)))
-        if abs(norms[worst] - 1) > NORM_TOLERANCE:
-            raise InputError(
-                f"{name} must have rows of L2 norm 1, row {worst} has {norms[worst]:.4g}: "
-                f"divide by np.linalg.norm({name}, axis=1, keepdims=True)"
-            )
+        raise InputError(
+            f"{name} must have rows of L2 norm 1, row {worst} has {norms[worst]:.4g}: "
+            f"divide by np.linalg.norm({name}, axis=1, keepdims=True)"
+        )
     return array
 
 

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bitsieve.codec import ITQ
+from bitsieve.codec import itq as itq_module
 from bitsieve.codec.itq import learn_rotation
 from bitsieve.errors import DimensionError, InputError, NotFittedError
 
@@ -132,6 +133,19 @@ def test_a_sample_is_used_and_reported_when_there_are_more_rows(vectors: NDArray
     np.testing.assert_array_equal(sampled.projection_, again.projection_)
     exactly = ITQ(N_BITS, 5, max_fit_rows=N).fit(vectors)
     assert exactly.n_fit_rows_ == N
+
+
+def test_turns_on_a_sample_first_lead_to_the_same_error(
+    itq: ITQ, vectors: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(itq_module, "COARSE_ROWS", 1_000)
+    sampled = ITQ(N_BITS).fit(vectors)
+    assert (sampled.rotation_ != itq.rotation_).any()
+    assert sampled.quantization_error_.shape == (itq.n_iter,)
+    assert sampled.quantization_error_[-1] == pytest.approx(itq.quantization_error_[-1], rel=2e-3)
+    assert sampled.n_fit_rows_ == N
+    one_turn = ITQ(N_BITS, 1).fit(vectors)
+    assert one_turn.quantization_error_.shape == (1,)
 
 
 def test_codes_are_the_signs_of_the_projections(itq: ITQ, vectors: NDArray[np.float32]) -> None:

@@ -64,6 +64,17 @@ def principal_components(
     return components * np.sign(largest), np.maximum(variances, 0) / total
 
 
+def project_rows(
+    vectors: FloatArray, rows: RowArray | None, mean: FloatArray, components: DoubleArray
+) -> FloatArray:
+    """The rows less the mean in terms of the components, (n_rows, n_components) float32."""
+    axes = components.astype(np.float32)
+    projected = np.empty((len(vectors) if rows is None else len(rows), axes.shape[1]), np.float32)
+    for block, part in _blocks(vectors, rows):
+        np.matmul(part - mean, axes, out=projected[block])
+    return projected
+
+
 def _blocks(vectors: FloatArray, rows: RowArray | None) -> Iterator[tuple[slice, FloatArray]]:
     # A sample is gathered block by block: as a whole it would be a second copy of the vectors.
     for block in row_blocks(len(vectors) if rows is None else len(rows)):

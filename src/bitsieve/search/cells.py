@@ -20,6 +20,9 @@ BONUS = 0.4
 PROBED_SPREAD = 2.0
 """How many standard deviations of the cells' scores below the nearest ones a search looks by default."""
 
+FARTHEST = 1e9
+"""A margin that leaves nothing out, of cosines and of standard errors, and that float32 holds."""
+
 
 class CellCodes:
     """An index of residual codes, and what reranks them.
@@ -73,16 +76,14 @@ class CellCodes:
         all_cells: bool,
     ) -> CellPlan:  # fmt: skip
         """How hard to look, from what a caller of `Cascade.search` said."""
-        margin = (
-            rerank_margin * self.estimate_error if self.estimate_error else 0.0
-        )  # an infinite one times 0 is none
+        margin = min(float(rerank_margin), FARTHEST) * self.estimate_error
         if all_cells:
             n_probes = self.n_cells
         if n_probes is not None:
             return CellPlan(k, n_candidates, min(n_probes, self.n_cells), 0.0, margin)
-        return CellPlan(
-            k, n_candidates, 0, self.default_probe_margin if probe_margin is None else probe_margin, margin
-        )
+        if probe_margin is None:
+            probe_margin = self.default_probe_margin
+        return CellPlan(k, n_candidates, 0, min(float(probe_margin), FARTHEST), margin)
 
     def search(
         self, queries: FloatArray, plan: CellPlan, *, allowed: BoolArray | None = None, threads: int = 1

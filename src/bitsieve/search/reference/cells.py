@@ -110,7 +110,9 @@ class _CellSearch:
         return LEAST if rerank.bound == -np.inf else int(self.units(rerank.bound - np.float32(margin)))
 
     def units(self, scores: Any) -> Any:
-        return np.floor(np.clip((scores - self.best) * self.units_per_cosine, LEAST, MOST)).astype(np.int64)
+        with np.errstate(over="ignore"):
+            units = (scores - self.best) * self.units_per_cosine
+        return np.floor(np.clip(units, LEAST, MOST)).astype(np.int64)
 
     def estimate(self, cells: RowArray) -> tuple[RowArray, RowArray]:
         """Positions of cells' codes that are allowed, and their estimates."""
