@@ -18,7 +18,9 @@ struct CacheLineAllocator {
     void deallocate(T* p, size_t) { ::operator delete(p, std::align_val_t{64}); }
     // Growing does not write to what is going to be overwritten anyway.
     template <class U>
-    void construct(U* p) { ::new (static_cast<void*>(p)) U; }
+    void construct(U* p) {
+        ::new (static_cast<void*>(p)) U;
+    }
     bool operator==(const CacheLineAllocator&) const { return true; }
 };
 
@@ -37,7 +39,8 @@ T* room(Aligned<T>& array, size_t n) {
 inline void prefetch(const void* p, size_t bytes) {
 #if defined(__GNUC__) || defined(__clang__)
     const uintptr_t end = (uintptr_t)p + bytes;
-    for (uintptr_t line = (uintptr_t)p & ~(uintptr_t)63; line < end; line += 64) __builtin_prefetch((const void*)line, 0, 2);
+    for (uintptr_t line = (uintptr_t)p & ~(uintptr_t)63; line < end; line += 64)
+        __builtin_prefetch((const void*)line, 0, 2);
 #else
     (void)p, (void)bytes;
 #endif

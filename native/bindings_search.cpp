@@ -51,7 +51,8 @@ struct Output {
     StageSeconds seconds{};
 
     Found take() {
-        return {own(std::move(ids), n_queries, k), own(std::move(scores), n_queries, k),
+        return {own(std::move(ids), n_queries, k),
+                own(std::move(scores), n_queries, k),
                 own(std::move(counts), n_counts, n_queries),
                 {seconds.cells, seconds.codes, seconds.rerank}};
     }
@@ -69,17 +70,19 @@ struct Shared {
     std::optional<Array<uint8_t, 2>> scales, offsets;
 
     Rows rows(float typical_step) const {
-        expect(bytes.shape(0) == vectors.shape(0) && byte_steps.shape(0) == vectors.shape(0), "as many bytes as vectors");
+        expect(bytes.shape(0) == vectors.shape(0) && byte_steps.shape(0) == vectors.shape(0),
+               "as many bytes as vectors");
         expect(bytes.shape(1) % ALIGNMENT == 0 && bytes.shape(1) >= vectors.shape(1), "bytes padded to whole 64s");
-        return {vectors.shape(0), vectors.shape(1), vectors.data(), bytes.data(), byte_steps.data(), nullptr, nullptr,
-                bytes.shape(1), typical_step};
+        return {vectors.shape(0), vectors.shape(1), vectors.data(), bytes.data(), byte_steps.data(),
+                nullptr,          nullptr,          bytes.shape(1), typical_step};
     }
     Panels panels(size_t stride, size_t least_rows) const {
         const size_t n_panels = panel_values.shape(0);
         expect(panel_values.shape(1) * 4 == stride && panel_values.shape(2) == PANEL && panel_values.shape(3) == 4,
                "panels of the stride of bytes");
         expect(panel_sums.shape(0) == n_panels * PANEL && panel_steps.shape(0) == n_panels * PANEL &&
-                   n_panels * PANEL >= least_rows, "a panel for all rows");
+                   n_panels * PANEL >= least_rows,
+               "a panel for all rows");
         return {panel_values.data(), panel_sums.data(), panel_steps.data(), n_panels, stride};
     }
     Blocks blocks() const {
@@ -98,16 +101,19 @@ public:
                    Array<float, 1> mean, Array<int8_t, 4> panel_values, Array<int32_t, 1> panel_sums,
                    Array<float, 1> panel_steps, Array<uint8_t, 3> codes, std::optional<Array<uint8_t, 2>> scales,
                    std::optional<Array<uint8_t, 2>> offsets, float scale_step, float offset_step)
-        : arrays_{vectors, bytes, byte_steps, panel_values, panel_sums, panel_steps, codes, scales, offsets}, mean_(mean) {
+        : arrays_{vectors, bytes, byte_steps, panel_values, panel_sums, panel_steps, codes, scales, offsets},
+          mean_(mean) {
         const Blocks blocks = arrays_.blocks();
         const Rows rows = arrays_.rows(typical_step);
-        expect(codes.shape(0) == (rows.n + BLOCK - 1) / BLOCK && mean.shape(0) == rows.d, "codes and mean of the vectors");
+        expect(codes.shape(0) == (rows.n + BLOCK - 1) / BLOCK && mean.shape(0) == rows.d,
+               "codes and mean of the vectors");
         expect(scales.has_value() == offsets.has_value(), "scales and offsets, or neither");
         index_ = {rows, mean_.data(), arrays_.panels(rows.stride, 8 * blocks.n_bytes), blocks, scale_step, offset_step};
     }
 
     Found search(const std::string& kernels, Array<float, 2> queries, size_t k, size_t n_candidates,
-                 std::optional<Array<uint8_t, 2>> query_codes, std::optional<Array<bool, 2>> allowed, size_t threads) const {
+                 std::optional<Array<uint8_t, 2>> query_codes, std::optional<Array<bool, 2>> allowed,
+                 size_t threads) const {
         const size_t n_queries = queries.shape(0), n = index_.rows.n;
         expect(queries.shape(1) == index_.rows.d, "queries of the dimension of the vectors");
         expect(!query_codes || (query_codes->shape(0) == n_queries && query_codes->shape(1) == index_.blocks.n_bytes),
@@ -142,7 +148,10 @@ public:
                    Array<uint32_t, 1> cell_positions, Array<uint32_t, 1> cell_blocks, Array<uint8_t, 3> codes,
                    Array<uint8_t, 2> scales, float scale_step)
         : arrays_{vectors, bytes, byte_steps, panel_values, panel_sums, panel_steps, codes, scales, std::nullopt},
-          row_ids_(row_ids), position_rows_(position_rows), bonus_(bonus), cell_positions_(cell_positions),
+          row_ids_(row_ids),
+          position_rows_(position_rows),
+          bonus_(bonus),
+          cell_positions_(cell_positions),
           cell_blocks_(cell_blocks) {
         const Blocks blocks = arrays_.blocks();
         Rows rows = arrays_.rows(typical_step);
@@ -156,8 +165,14 @@ public:
         rows.ids = row_ids_.data();
         rows.position_rows = position_rows_ ? position_rows_->data() : nullptr;
         const size_t padded_cells = (n_cells + PANEL - 1) / PANEL * PANEL;
-        index_ = {rows, n_cells, arrays_.panels(rows.stride, padded_cells + 8 * blocks.n_bytes), bonus_.data(),
-                  cell_positions_.data(), cell_blocks_.data(), blocks, scale_step};
+        index_ = {rows,
+                  n_cells,
+                  arrays_.panels(rows.stride, padded_cells + 8 * blocks.n_bytes),
+                  bonus_.data(),
+                  cell_positions_.data(),
+                  cell_blocks_.data(),
+                  blocks,
+                  scale_step};
     }
 
     Found search(const std::string& kernels, Array<float, 2> queries, size_t k, size_t n_candidates, size_t n_probes,
@@ -203,7 +218,8 @@ void bind_search(nb::module_& m) {
     nb::class_<BoundCellIndex>(m, "CellIndex")
         .def(nb::init<Array<float, 2>, Array<uint8_t, 2>, Array<float, 1>, float, Array<int64_t, 1>,
                       std::optional<Array<uint32_t, 1>>, Array<float, 1>, Array<int8_t, 4>, Array<int32_t, 1>,
-                      Array<float, 1>, Array<uint32_t, 1>, Array<uint32_t, 1>, Array<uint8_t, 3>, Array<uint8_t, 2>, float>(),
+                      Array<float, 1>, Array<uint32_t, 1>, Array<uint32_t, 1>, Array<uint8_t, 3>, Array<uint8_t, 2>,
+                      float>(),
              nb::kw_only(), "vectors"_a, "bytes"_a, "byte_steps"_a, "typical_step"_a, "row_ids"_a,
              "position_rows"_a.none(), "bonus"_a, "panel_values"_a, "panel_sums"_a, "panel_steps"_a, "cell_positions"_a,
              "cell_blocks"_a, "codes"_a, "scales"_a, "scale_step"_a)

@@ -19,14 +19,14 @@ struct CellIndex {
     const uint32_t* cell_positions;  // (n_cells + 1,): where the codes of each cell begin
     const uint32_t* cell_blocks;     // (n_cells + 1,): where its blocks begin
     Blocks blocks;
-    float scale_step;                // what a scale byte of 1 is worth
+    float scale_step;  // what a scale byte of 1 is worth
 };
 
 // How hard to look.
 struct CellPlan {
     size_t k;
-    size_t n_candidates;     // so many codes of each query reach the byte rows, at most; n or more: all, and no byte rows
-    size_t n_probes;         // cells to visit; 0: those whose score is within probe_margin of the best
+    size_t n_candidates;  // so many codes of each query reach the byte rows, at most; n or more: all, and no byte rows
+    size_t n_probes;      // cells to visit; 0: those whose score is within probe_margin of the best
     float probe_margin;
     float margin;            // a code is passed over when its estimate is so far below the k-th best cosine
     const uint8_t* allowed;  // (n,) 0 or 1 for each vector, or null

@@ -49,7 +49,7 @@ bool os_saves(uint32_t registers) {
     return (saved & registers) == registers;
 }
 
-constexpr uint32_t YMM = 0x6;       // XCR0: the lower and upper halves of ymm0 … ymm15
+constexpr uint32_t YMM = 0x6;         // XCR0: the lower and upper halves of ymm0 … ymm15
 constexpr uint32_t ZMM = 0xe0 | YMM;  // and masks, the upper halves of zmm0 … zmm15, zmm16 … zmm31
 #endif
 

@@ -17,8 +17,7 @@ constexpr size_t FEWEST_CUT = 1024;  // a pool is cut when it is twice too large
 class FlatSearch {
 public:
     void run(const Kernels& kernels, const FlatIndex& index, const FlatPlan& plan, const float* queries, size_t first,
-             size_t n, int64_t* ids, float* scores, int64_t* n_candidates, int64_t* n_exact,
-             StageSeconds& seconds);
+             size_t n, int64_t* ids, float* scores, int64_t* n_candidates, int64_t* n_exact, StageSeconds& seconds);
 
 private:
     struct Query {
@@ -180,8 +179,8 @@ void FlatSearch::run(const Kernels& kernels, const FlatIndex& index, const FlatP
 }  // namespace
 
 void search_flat(const Kernels& kernels, const FlatIndex& index, const FlatPlan& plan, const float* queries,
-                 size_t n_queries, size_t n_threads, int64_t* ids, float* scores, int64_t* n_candidates, int64_t* n_exact,
-                     StageSeconds& seconds) {
+                 size_t n_queries, size_t n_threads, int64_t* ids, float* scores, int64_t* n_candidates,
+                 int64_t* n_exact, StageSeconds& seconds) {
     const size_t chunk = plan.n_candidates >= index.rows.n ? 1 : CHUNK;
     split_over_threads(n_queries, n_threads, [&](size_t begin, size_t end) {
         static thread_local FlatSearch search;  // its memory serves the next search

@@ -20,15 +20,15 @@ struct FlatIndex {
 // How hard to look.
 struct FlatPlan {
     size_t k;
-    size_t n_candidates;          // so many codes of each query reach the byte rows; n or more: all, and no byte rows
-    const uint8_t* query_codes;   // (n_queries, n_bytes): rank by Hamming distance to them; null: by projections
-    const uint8_t* allowed;       // (n,) or (n_queries, n) of 0 or 1 for each vector, or null
-    size_t allowed_stride;        // 0 or n
+    size_t n_candidates;         // so many codes of each query reach the byte rows; n or more: all, and no byte rows
+    const uint8_t* query_codes;  // (n_queries, n_bytes): rank by Hamming distance to them; null: by projections
+    const uint8_t* allowed;      // (n,) or (n_queries, n) of 0 or 1 for each vector, or null
+    size_t allowed_stride;       // 0 or n
 };
 
 // The k nearest vectors of each query. As search_cells; n_candidates, n_exact: (n_queries,).
 void search_flat(const Kernels& kernels, const FlatIndex& index, const FlatPlan& plan, const float* queries,
-                 size_t n_queries, size_t n_threads, int64_t* ids, float* scores, int64_t* n_candidates, int64_t* n_exact,
-                 StageSeconds& seconds);
+                 size_t n_queries, size_t n_threads, int64_t* ids, float* scores, int64_t* n_candidates,
+                 int64_t* n_exact, StageSeconds& seconds);
 
 }  // namespace bitsieve

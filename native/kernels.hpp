@@ -60,7 +60,8 @@ struct Kernels {
     //   plus with offsets min((offset << 8) * offset_factor >> 16, 32767),
     //   plus base, both added with saturation to int16.
     // out[i]: (n_blocks * 32,) int16 for lookups[i]. What the last block holds beyond the last code is noise.
-    void (*estimate)(const Blocks& blocks, size_t first_block, size_t n_blocks, const Lookup* lookups, size_t n_lookups, int16_t* const* out);
+    void (*estimate)(const Blocks& blocks, size_t first_block, size_t n_blocks, const Lookup* lookups, size_t n_lookups,
+                     int16_t* const* out);
 
     // Append those of n estimates that are at least `threshold`, in order; `position` is the first one's.
     // Returns: how many. `out` must have room for n, rounded up to 32.
@@ -82,7 +83,8 @@ struct Kernels {
 
     // Multiply queries with all rows of panels: out[q * out_stride + r] = float(Σ (query − 64) · row) · (query_step · step).
     // queries: (n_queries, stride) uint8, value + 64, so 1 … 127.
-    void (*multiply)(const Panels& panels, const uint8_t* queries, const float* query_steps, size_t n_queries, float* out, size_t out_stride);
+    void (*multiply)(const Panels& panels, const uint8_t* queries, const float* query_steps, size_t n_queries,
+                     float* out, size_t out_stride);
 };
 
 // The sets this build has, best first; `scalar` is always the last.

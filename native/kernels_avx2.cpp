@@ -20,12 +20,16 @@
 namespace bitsieve {
 namespace {
 
-constexpr size_t ADDS_PER_BYTE = 8;    // table bytes are at most 31, and 8 · 31 = 248
-constexpr size_t QUERIES_AT_ONCE = 4;  // in multiply: 4 queries and 16 rows need 8 of the 16 registers for sums
+constexpr size_t ADDS_PER_BYTE = 8;      // table bytes are at most 31, and 8 · 31 = 248
+constexpr size_t QUERIES_AT_ONCE = 4;    // in multiply: 4 queries and 16 rows need 8 of the 16 registers for sums
 constexpr size_t QUERIES_IN_CACHE = 64;  // and 64 queries of 384 bytes fit the first cache beside a panel
 
-inline __m256i load(const void* p) { return _mm256_loadu_si256((const __m256i*)p); }
-inline __m256i load_words(const uint8_t* p) { return _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i*)p)); }
+inline __m256i load(const void* p) {
+    return _mm256_loadu_si256((const __m256i*)p);
+}
+inline __m256i load_words(const uint8_t* p) {
+    return _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i*)p));
+}
 
 // For N queries, sums of the table entries that the 32 codes of a block lead to.
 template <size_t N>

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 
 #include "kernels.hpp"
 
@@ -21,8 +22,10 @@ inline __m512i load(const uint8_t* p, bool half) {
 inline __m512i sum_lanes(__m512i e_low, __m512i e_high, __m512i o_low, __m512i o_high) {
     e_low = _mm512_sub_epi16(e_low, _mm512_slli_epi16(o_low, 8));
     e_high = _mm512_sub_epi16(e_high, _mm512_slli_epi16(o_high, 8));
-    const __m512i e = _mm512_add_epi16(_mm512_shuffle_i64x2(e_low, e_high, 0x44), _mm512_shuffle_i64x2(e_low, e_high, 0xee));
-    const __m512i o = _mm512_add_epi16(_mm512_shuffle_i64x2(o_low, o_high, 0x44), _mm512_shuffle_i64x2(o_low, o_high, 0xee));
+    const __m512i e =
+        _mm512_add_epi16(_mm512_shuffle_i64x2(e_low, e_high, 0x44), _mm512_shuffle_i64x2(e_low, e_high, 0xee));
+    const __m512i o =
+        _mm512_add_epi16(_mm512_shuffle_i64x2(o_low, o_high, 0x44), _mm512_shuffle_i64x2(o_low, o_high, 0xee));
     const __m512i both = _mm512_add_epi16(_mm512_shuffle_i64x2(e, o, 0x88), _mm512_shuffle_i64x2(e, o, 0xdd));
     // Now 8 words each of: even low, even high, odd low, odd high.
     const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8,  //
@@ -31,7 +34,8 @@ inline __m512i sum_lanes(__m512i e_low, __m512i e_high, __m512i o_low, __m512i o
 }
 
 template <size_t N>
-void estimate_for(const Blocks& blocks, size_t first_block, size_t n_blocks, const Lookup* lookups, int16_t* const* out) {
+void estimate_for(const Blocks& blocks, size_t first_block, size_t n_blocks, const Lookup* lookups,
+                  int16_t* const* out) {
     const __m512i nibble = _mm512_set1_epi8(15);
     const size_t block_bytes = blocks.n_bytes * BLOCK;
     const size_t n_steps = (blocks.n_bytes + 1) / 2;
@@ -136,8 +140,11 @@ size_t find(const float* values, size_t n, float threshold, uint32_t* out) {
     uint32_t* end = out;
     for (size_t i = 0; i < n; i += 16, places = _mm512_add_epi32(places, _mm512_set1_epi32(16))) {
         const __mmask16 lanes = lanes_before(n, i, 16);
-        const __mmask16 found = _mm512_mask_cmp_ps_mask(lanes, _mm512_maskz_loadu_ps(lanes, values + i), limit, _CMP_GE_OQ);
-        if (found) _mm512_storeu_si512(end, _mm512_maskz_compress_epi32(found, places));  // storing compressed is slow on Zen 4
+        const __mmask16 found =
+            _mm512_mask_cmp_ps_mask(lanes, _mm512_maskz_loadu_ps(lanes, values + i), limit, _CMP_GE_OQ);
+        if (found)
+            _mm512_storeu_si512(end,
+                                _mm512_maskz_compress_epi32(found, places));  // storing compressed is slow on Zen 4
         end += std::popcount((uint32_t)found);
     }
     return end - out;
@@ -164,7 +171,8 @@ float dot_floats(const float* a, const float* b, size_t d) {
     const auto tail = [&](__m512 sum, size_t from) {
         if (from >= d) return sum;
         const __mmask16 lanes = lanes_before(d, from, 16);
-        const __m512 product = _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, a + from), _mm512_maskz_loadu_ps(lanes, b + from));
+        const __m512 product =
+            _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, a + from), _mm512_maskz_loadu_ps(lanes, b + from));
         return _mm512_mask_add_ps(sum, lanes, sum, product);
     };
     const __m512 sums = _mm512_add_ps(tail(low, i), tail(high, i + 16));
@@ -187,7 +195,9 @@ void multiply_for(const Panels& panels, size_t panel, const uint8_t* queries, co
         __m512i rows[P];
         for (size_t p = 0; p < P; p++) rows[p] = _mm512_loadu_si512(values + p * panel_bytes + i * PANEL);
         for (size_t q = 0; q < N; q++) {
-            const __m512i query = _mm512_set1_epi32(*(const int32_t*)(queries + q * panels.stride + i));
+            int32_t four;
+            std::memcpy(&four, queries + q * panels.stride + i, 4);
+            const __m512i query = _mm512_set1_epi32(four);
             for (size_t p = 0; p < P; p++) sums[q][p] = _mm512_dpbusd_epi32(sums[q][p], query, rows[p]);
         }
     }
@@ -204,12 +214,12 @@ void multiply_for(const Panels& panels, size_t panel, const uint8_t* queries, co
 }
 
 template <size_t N, size_t P>
-void multiply_queries(const Panels& panels, const uint8_t* queries, const float* query_steps, float* out, size_t out_stride) {
+void multiply_queries(const Panels& panels, const uint8_t* queries, const float* query_steps, float* out,
+                      size_t out_stride) {
     size_t panel = 0;
     for (; panel + P <= panels.n_panels; panel += P)
         multiply_for<N, P>(panels, panel, queries, query_steps, out, out_stride);
-    for (; panel < panels.n_panels; panel++)
-        multiply_for<N, 1>(panels, panel, queries, query_steps, out, out_stride);
+    for (; panel < panels.n_panels; panel++) multiply_for<N, 1>(panels, panel, queries, query_steps, out, out_stride);
 }
 
 void multiply(const Panels& panels, const uint8_t* queries, const float* query_steps, size_t n_queries, float* out,

@@ -6,7 +6,9 @@
 namespace bitsieve {
 namespace {
 
-int16_t saturated(int32_t value) { return (int16_t)std::clamp(value, -32768, 32767); }
+int16_t saturated(int32_t value) {
+    return (int16_t)std::clamp(value, -32768, 32767);
+}
 
 // What a query's tables say of the 32 codes of a block. Sums and scores are kept to 16 bits, as the vector kernels do.
 void sum_tables(const uint8_t* block, const uint8_t* tables, size_t n_bytes, uint16_t* sums) {

@@ -18,7 +18,9 @@ namespace {
 std::mt19937 random_bits(67);
 long n_checks = 0;
 
-int draw(int lowest, int highest) { return std::uniform_int_distribution<int>(lowest, highest)(random_bits); }
+int draw(int lowest, int highest) {
+    return std::uniform_int_distribution<int>(lowest, highest)(random_bits);
+}
 
 template <class T, class Draw>
 Aligned<T> filled(size_t n, const Draw& value) {
