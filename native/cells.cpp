@@ -21,12 +21,8 @@ void CellSearch::pick_first(size_t q) {
     const FirstVisit& last = first_[next - 1];
     const int16_t* estimates = estimates_.data() + first_[query.first_visits].place;
     const size_t n = estimates_.data() + last.place + cell_size(last.cell) - estimates;
-    int low = INT16_MIN + 1, high = INT16_MAX + 1;  // the least threshold that fewer than n_first_ reach is in between
-    while (high - low > 1) {
-        const int middle = (low + high) / 2;
-        (kernels_->count(estimates, n, (int16_t)middle) >= n_first_ ? low : high) = middle;
-    }
-    query.threshold = (int16_t)low;
+    // Estimates of INT16_MIN stand for codes that are not there.
+    query.threshold = std::max<int16_t>(nth_highest(*kernels_, estimates, n, n_first_), INT16_MIN + 1);
     collect_first(q, query.threshold, query.first);
     if (query.first.size() > plan_->n_candidates) query.first.keep_best(plan_->n_candidates);
     query.rerank.fetch(query.first.begin(), query.first.size());
@@ -123,10 +119,11 @@ void search_cells(const Kernels& kernels, const CellIndex& index, const CellPlan
                   size_t n_queries, size_t n_threads, int64_t* ids, float* scores, const Effort& effort,
                   StageSeconds& seconds) {
     const size_t chunk = plan.n_candidates >= index.rows.n ? 1 : CHUNK;
+    static ScratchPool<CellSearch> scratch;
     split_over_threads(n_queries, n_threads, [&](size_t begin, size_t end) {
-        static thread_local CellSearch search;  // its memory serves the next search
+        ScratchPool<CellSearch>::Lease search(scratch);
         for (size_t q = begin; q < end; q += chunk) {
-            search.run(kernels, index, plan, queries + q * index.rows.d, std::min(chunk, end - q), ids + q * plan.k,
+            search->run(kernels, index, plan, queries + q * index.rows.d, std::min(chunk, end - q), ids + q * plan.k,
                        scores + q * plan.k,
                        {effort.cells + q, effort.codes + q, effort.candidates + q, effort.exact + q}, seconds);
         }

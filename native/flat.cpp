@@ -12,7 +12,7 @@ namespace {
 
 constexpr size_t CHUNK = 64;         // queries that share passes over the codes
 constexpr size_t TILE = 64;          // blocks all of them look at before the next ones: 32 KB at 128 bits
-constexpr size_t FEWEST_CUT = 1024;  // a pool is cut when it is twice too large and more
+constexpr size_t FEWEST_CUT = 128;  // a pool is cut when it is twice too large and more
 
 class FlatSearch {
 public:
@@ -114,12 +114,18 @@ void FlatSearch::scan() {
             kernels_->estimate(blocks, block, std::min(n_blocks - block, TILE), &lookups_[q], n_lookups, out);
             for (size_t i = 0; i < n_lookups; i++) {
                 Query& query = queries_[q + i];
+                // The first tile says what to expect, so that a pool is not filled with what is soon thrown out.
+                if (block == 0 && !query.allowed)
+                    query.threshold = nth_highest(*kernels_, out[i], n_codes, plan_->n_candidates);
                 const size_t from = query.pool.size();
                 Candidate* end = query.pool.room(TILE * BLOCK);
                 query.pool.grow(kernels_->collect(out[i], n_codes, query.threshold, (uint32_t)position, end));
                 filter(query, from);
-                if (query.pool.size() > 2 * plan_->n_candidates + FEWEST_CUT)
-                    query.threshold = query.pool.keep_best(plan_->n_candidates);
+                if (query.pool.size() > 2 * plan_->n_candidates + FEWEST_CUT) {
+                    // Of equal estimates the earlier codes stay, so later ones must be higher.
+                    const int least = query.pool.keep_best(plan_->n_candidates);
+                    query.threshold = (int16_t)std::min(least + 1, INT16_MAX);
+                }
             }
         }
     }
@@ -182,10 +188,11 @@ void search_flat(const Kernels& kernels, const FlatIndex& index, const FlatPlan&
                  size_t n_queries, size_t n_threads, int64_t* ids, float* scores, int64_t* n_candidates,
                  int64_t* n_exact, StageSeconds& seconds) {
     const size_t chunk = plan.n_candidates >= index.rows.n ? 1 : CHUNK;
+    static ScratchPool<FlatSearch> scratch;
     split_over_threads(n_queries, n_threads, [&](size_t begin, size_t end) {
-        static thread_local FlatSearch search;  // its memory serves the next search
+        ScratchPool<FlatSearch>::Lease search(scratch);
         for (size_t q = begin; q < end; q += chunk)
-            search.run(kernels, index, plan, queries + q * index.rows.d, q, std::min(chunk, end - q), ids + q * plan.k,
+            search->run(kernels, index, plan, queries + q * index.rows.d, q, std::min(chunk, end - q), ids + q * plan.k,
                        scores + q * plan.k, n_candidates + q, n_exact + q, seconds);
     });
 }

@@ -36,6 +36,15 @@ void Pool::enlarge(size_t more) {
     begin_ = (Candidate*)larger, end_ = begin_ + n, limit_ = begin_ + capacity;
 }
 
+int16_t nth_highest(const Kernels& kernels, const int16_t* estimates, size_t n_estimates, size_t n) {
+    int low = INT16_MIN, high = INT16_MAX + 1;  // at least n reach low, if any threshold; fewer reach high
+    while (high - low > 1) {
+        const int middle = (low + high) / 2;
+        (kernels.count(estimates, n_estimates, (int16_t)middle) >= n ? low : high) = middle;
+    }
+    return (int16_t)low;
+}
+
 void RowSet::clear() {
     slots_.assign(FEWEST_SLOTS, EMPTY);
     n_ = 0;

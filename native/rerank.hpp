@@ -61,6 +61,9 @@ private:
     Candidate *begin_ = nullptr, *end_ = nullptr, *limit_ = nullptr;
 };
 
+// The n-th highest of some estimates, INT16_MIN when there are fewer.
+int16_t nth_highest(const Kernels& kernels, const int16_t* estimates, size_t n_estimates, size_t n);
+
 // The rows met so far.
 class RowSet {
 public:

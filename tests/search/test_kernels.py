@@ -1,4 +1,4 @@
-"""Kernels against naive Python, at sizes that fill no block or word."""
+"""Scores against naive Python, at sizes that fill no block or word."""
 
 import doctest
 
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from bitsieve.codec.bits import unpack_signs
 from bitsieve.errors import DimensionError, InputError
 from bitsieve.search import hamming_distances, kernels
-from bitsieve.search.kernels import asymmetric_scores, rerank, top_rows
+from bitsieve.search.kernels import asymmetric_scores, top_rows
+from bitsieve.search.reference.rerank import exact_scores
 
 SIZES = st.sampled_from([0, 1, 2, 5, 7, 13, 31, 32, 33])
 SEEDS = st.integers(0, 2**32 - 1)
@@ -97,31 +98,16 @@ def test_top_rows_are_those_of_a_full_sort_by_score_then_row(
 
 
 @settings(deadline=None)
-@given(c=SIZES, k=SIZES, seed=SEEDS)
-def test_rerank_orders_candidates_by_cosine_then_row_and_pads(c: int, k: int, seed: int) -> None:
+@given(n=SIZES, d=st.sampled_from([1, 8, 31, 32, 33, 384]), seed=SEEDS)
+def test_exact_scores_are_dot_products_in_one_order(n: int, d: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    # Whole numbers, so that sums are exact, and few of them, so that there are ties.
-    vectors = rng.integers(-1, 2, (40, 3)).astype(np.float32)
-    queries = rng.integers(-1, 2, (2, 3)).astype(np.float32)
-    candidates = np.stack([rng.permutation(40)[:c], rng.permutation(40)[:c]]).astype(np.int64)
-    candidates[0, ::3] = -1
-    rows, scores = rerank(queries, vectors, candidates, k)
-    assert rows.shape == scores.shape == (2, k)
+    query, vectors = rng.standard_normal(d).astype(np.float32), rng.standard_normal((n, d)).astype(np.float32)
+    rows = rng.permutation(n)
+    scores = exact_scores(query, vectors, rows)
     assert scores.dtype == np.float32
-    for i in range(2):
-        cosines = vectors @ queries[i]
-        best = sorted((row for row in candidates[i] if row >= 0), key=lambda row: (-cosines[row], row))[:k]
-        padding = k - len(best)
-        assert rows[i].tolist() == best + [-1] * padding
-        assert scores[i].tolist() == [cosines[row] for row in best] + [-np.inf] * padding
-
-
-def test_rerank_scores_equal_vectors_equally_wherever_they_are() -> None:
-    x = np.random.default_rng(0).standard_normal(384).astype(np.float32)
-    vectors = np.repeat(x[np.newaxis] / np.linalg.norm(x), 37, axis=0)
-    rows, scores = rerank(vectors[:1], vectors, np.arange(37)[np.newaxis, ::-1], 37)
-    np.testing.assert_array_equal(rows[0], np.arange(37))
-    assert len(set(scores[0].tolist())) == 1
+    np.testing.assert_allclose(scores, vectors[rows].astype(np.float64) @ query, rtol=1e-5, atol=1e-5)
+    for i in range(n):
+        np.testing.assert_array_equal(exact_scores(query, vectors, rows[i : i + 1]), scores[i : i + 1])
 
 
 def test_examples_in_docstrings() -> None:

@@ -71,6 +71,9 @@ class CellCodes:
         self.default_probe_margin = PROBED_SPREAD * float(np.std(few @ cells.centroids_.T, axis=1).mean())
         self._native: Any = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_native": None}  # made again from the arrays, by whatever kernels are there
+
     def plan(
         self, k: int, n_candidates: int, n_probes: int | None, probe_margin: float | None, rerank_margin: float,
         all_cells: bool,

@@ -47,6 +47,9 @@ class FlatCodes:
         )
         self._native: Any = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_native": None}  # made again from the arrays, by whatever kernels are there
+
     def search(
         self,
         queries: FloatArray,
