@@ -3,14 +3,13 @@
 `probe_margin`, `n_candidates` and `rerank_margin` are what a caller sets. Cells: about 3 √n, and twice as many.
 """
 
-from inspect import signature
 from math import sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .base import MissingPeerError, Peer, Setting, Sizes, ladder
+from .base import Peer, Setting, Sizes, ladder
 
 MARGINS = (0.06, 0.08, 0.1, 0.11, 0.12, 0.13, 0.14, 0.15, 0.16, 0.175, 0.19, 0.2, 0.22, 0.25, 0.3, 0.35)
 RERANKED = ((100, 2.0), (200, 2.0), (400, 2.0), (400, 2.5))
@@ -18,10 +17,7 @@ RERANKED = ((100, 2.0), (200, 2.0), (400, 2.0), (400, 2.5))
 
 
 def configurations(n: int, d: int, *, spill: bool = False) -> list[Peer]:
-    from bitsieve.search import Cascade
 
-    if "cells" not in signature(Cascade).parameters:
-        raise MissingPeerError("this bitsieve has no Cascade(cells=…): pip install --upgrade bitsieve")
     few, many = (2 ** max(0, round(np.log2(factor * sqrt(n)))) for factor in (3.2, 6.4))
     return [Cells(cells=few, spill=spill), Cells(cells=many, spill=spill)]
 
@@ -39,8 +35,7 @@ class Cells:
 
         self.d = vectors.shape[1]
         cascade = Cascade(cells=self.cells, spill=self.spill)
-        threaded = {"threads": threads} if "threads" in signature(cascade.build).parameters else {}
-        self.cascade = cascade.build(vectors, **threaded)
+        self.cascade = cascade.build(vectors)
 
     def ladders(self) -> list[list[Setting]]:
         return [

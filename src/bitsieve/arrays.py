@@ -41,7 +41,7 @@ def check_vectors(
         )
     array = np.ascontiguousarray(array, dtype=np.float32)
     if unit:
-        # One pass says both that entries are finite and that norms are 1, which a single query is asked at every search.
+        # One pass says both that entries are finite and that norms are 1; a single query pays for it at every search.
         norms = np.sqrt(np.einsum("nd,nd->n", array, array))
         if (np.abs(norms - 1) <= NORM_TOLERANCE).all():
             return array

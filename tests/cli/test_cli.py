@@ -15,7 +15,17 @@ from .conftest import SHARED_MODELS, Run
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 E5 = "intfloat/e5-small-v2"
-COMMANDS = ("demo", "experiment", "compare", "corpora", "info", "models", "models fetch", "cache", "cache clear")
+COMMANDS = (
+    "demo",
+    "experiment",
+    "compare",
+    "corpora",
+    "info",
+    "models",
+    "models fetch",
+    "cache",
+    "cache clear",
+)
 CLOSED_HUB = {"HF_ENDPOINT": "http://127.0.0.1:9"}
 
 
