@@ -96,6 +96,20 @@ def encoder_table() -> str:
     return markdown(("model", "FastEmbed `embed()`, texts/s", "bitsieve, texts/s", "ratio", "target"), rows)
 
 
+def speed_table() -> str:
+    """Queries per second at some recalls, every library on the same vectors in one run."""
+    at = load("search-bench-1t.json")["at_recall"]
+    columns = (("batch", "0.95"), ("batch", "0.98"), ("batch", "0.99"), ("batch", "0.995"), ("single", "0.95"))
+    columns += (("single", "0.99"),)
+    peers = sorted(at["batch"], key=lambda peer: -(at["batch"][peer]["0.95"] or 0))
+    rows = []
+    for peer in peers:
+        speeds = (at[kind][peer][target] for kind, target in columns)
+        rows.append((peer, *(f"{speed:,.0f}" if speed else "–" for speed in speeds)))
+    head = (f"{'one query' if kind == 'single' else 'batch'}, {target[1:]}" for kind, target in columns)
+    return markdown(("queries/s at recall@10 of", *head), rows)
+
+
 def load(name: str) -> dict[str, Any]:
     loaded: dict[str, Any] = json.loads((RESULTS / name).read_text())
     return loaded
@@ -141,4 +155,4 @@ def markdown(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 if __name__ == "__main__":
-    print("\n\n".join((notebook_table(), held_out_table(), encoder_table())))
+    print("\n\n".join((notebook_table(), held_out_table(), encoder_table(), speed_table())))

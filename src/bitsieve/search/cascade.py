@@ -182,8 +182,9 @@ class Cascade:
         n_codes: int | RowArray = n
         codes = None if self.itq is None or scoring != "hamming" else self.itq.transform(queries)
         if by_cells or self._flat_codes is None:
-            found = nothing_found(len(queries), k, 4)
-            if self._cell_codes is not None:
+            if self._cell_codes is None:
+                found = nothing_found(len(queries), k, 4)
+            else:
                 n_codes = self._cell_codes.n_codes
                 plan = self._cell_codes.plan(
                     k, n_candidates, n_probes, probe_margin, rerank_margin, all_allowed

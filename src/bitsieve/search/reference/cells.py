@@ -7,11 +7,13 @@ import numpy as np
 
 from ...arrays import BoolArray, CodeArray, FloatArray, RowArray
 from ...codec.bits import unpack_signs
+from ...codec.blocks import row_blocks
 from ..arrays import CellArrays, CellPlan, Found, nothing_found
 from ..layout import BLOCK, PANEL, deinterleave, padded
 from .rerank import Rerank
 from .whole import LEAST, MOST, Lookups, lookups, multiply, scaled
 
+QUERIES_AT_ONCE = 256
 FIRST_CELLS, FIRST_CODES = 4, 32
 
 
@@ -20,13 +22,14 @@ def search_cells(index: CellArrays, plan: CellPlan, queries: FloatArray, allowed
     q, k = len(queries), plan.k
     found, started = nothing_found(q, k, 4), perf_counter()
     codes = deinterleave(index.codes)
-    products = multiply(index.panels, queries)
     n_cells, n_bits = len(index.bonus), 8 * codes.shape[1]
     first_projection = padded(n_cells, PANEL)
-    of_queries = lookups(products[:, first_projection : first_projection + n_bits])
-    for i, query in enumerate(queries):
-        search = _CellSearch(index, plan, codes, of_queries, i, products[i, :n_cells], allowed)
-        search.run(query, found)
+    for block in row_blocks(q, QUERIES_AT_ONCE):
+        products = multiply(index.panels, queries[block])
+        of_queries = lookups(products[:, first_projection : first_projection + n_bits])
+        for i, query in enumerate(queries[block]):
+            search = _CellSearch(index, plan, codes, of_queries, i, products[i, :n_cells], allowed)
+            search.run(query, found, block.start + i)
     # One query's stages are too short to be timed apart here; the codes take most of it.
     return found._replace(seconds=[0.0, perf_counter() - started, 0.0])
 
@@ -38,14 +41,14 @@ class _CellSearch:
         self, index: CellArrays, plan: CellPlan, codes: CodeArray, of_queries: Lookups, i: int,
         products: FloatArray, allowed: BoolArray | None,
     ) -> None:  # fmt: skip
-        self.index, self.plan, self.codes, self.i, self.products = index, plan, codes, i, products
+        self.index, self.plan, self.codes, self.products = index, plan, codes, products
         self.z, self.shift, self.allowed = of_queries.z[i], of_queries.shift, allowed
         unit = np.ldexp(of_queries.units[i] * np.float32(index.scale_step), 9 - of_queries.shift)
         self.units_per_cosine = np.float32(1) / unit if unit > 0 else np.float32(16_384)
         self.sizes: RowArray = index.cell_positions[1:].astype(np.int64) - index.cell_positions[:-1]
 
-    def run(self, query: FloatArray, found: Found) -> None:
-        plan, i = self.plan, self.i
+    def run(self, query: FloatArray, found: Found, i: int) -> None:
+        plan = self.plan
         rerank = Rerank(self.index.bytes_, self.index.vectors, self.index.row_ids, query, plan.k)
         n_first = min(plan.n_candidates, max(FIRST_CODES, 3 * plan.k))
         visited, first_cells = self.choose(n_first)
