@@ -99,7 +99,13 @@ def encoder_table() -> str:
 def speed_table() -> str:
     """Queries per second at some recalls, every library on the same vectors in one run."""
     at = load("search-bench-1t.json")["at_recall"]
-    columns = (("batch", "0.95"), ("batch", "0.98"), ("batch", "0.99"), ("batch", "0.995"), ("single", "0.95"))
+    columns = (
+        ("batch", "0.95"),
+        ("batch", "0.98"),
+        ("batch", "0.99"),
+        ("batch", "0.995"),
+        ("single", "0.95"),
+    )
     columns += (("single", "0.99"),)
     peers = sorted(at["batch"], key=lambda peer: -(at["batch"][peer]["0.95"] or 0))
     rows = []
