@@ -119,7 +119,7 @@ void search_cells(const Kernels& kernels, const CellIndex& index, const CellPlan
                   size_t n_queries, size_t n_threads, int64_t* ids, float* scores, const Effort& effort,
                   StageSeconds& seconds) {
     const size_t chunk = plan.n_candidates >= index.rows.n ? 1 : CHUNK;
-    static ScratchPool<CellSearch> scratch;
+    static auto& scratch = *new ScratchPool<CellSearch>;
     split_over_threads(n_queries, n_threads, [&](size_t begin, size_t end) {
         ScratchPool<CellSearch>::Lease search(scratch);
         for (size_t q = begin; q < end; q += chunk) {

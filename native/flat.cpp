@@ -188,7 +188,7 @@ void search_flat(const Kernels& kernels, const FlatIndex& index, const FlatPlan&
                  size_t n_queries, size_t n_threads, int64_t* ids, float* scores, int64_t* n_candidates,
                  int64_t* n_exact, StageSeconds& seconds) {
     const size_t chunk = plan.n_candidates >= index.rows.n ? 1 : CHUNK;
-    static ScratchPool<FlatSearch> scratch;
+    static auto& scratch = *new ScratchPool<FlatSearch>;
     split_over_threads(n_queries, n_threads, [&](size_t begin, size_t end) {
         ScratchPool<FlatSearch>::Lease search(scratch);
         for (size_t q = begin; q < end; q += chunk)

@@ -41,7 +41,7 @@ void split_over_threads(size_t n, size_t n_threads, const Work& work) {
 }
 
 // Objects that keep their memory from one search to the next: as many as ever searched at once, whatever threads come
-// and go.
+// and go. A pool is never destroyed, since daemon threads may search until the process is gone.
 template <class Scratch>
 class ScratchPool {
 public:

@@ -210,10 +210,36 @@ def test_search_of_cells_with_long_codes_is_the_same_by_all(n_bits: int) -> None
         check_that_all_agree(lambda plan=plan: index.search(queries, plan))
 
 
+@pytest.mark.parametrize("worth", np.geomspace(1e-5, 1e-3, 9))
+def test_flat_codes_that_are_a_little_better_than_many_equal_ones_are_found_by_all(worth: float) -> None:
+    vectors = random_vectors(7000, 16, 0)
+    itq = any_itq(16, 16)
+    offsets = (np.arange(7000) // 2300 * worth).astype(FLOATS)
+    corrections = np.full(7000, 0.1, FLOATS), offsets
+    index = FlatCodes(itq, vectors, np.zeros((7000, 2), np.uint8), corrections)
+    queries = queries_for(vectors, 6, 0)
+    mask = np.random.default_rng(0).random((1, 7000)) < 0.9
+    for allowed in (None, mask):
+        check_that_all_agree(
+            lambda allowed=allowed: index.search(queries, 5, n_candidates=60, allowed=allowed)
+        )
+
+
+@pytest.mark.parametrize("scale", [0, 1, 200])
+def test_of_codes_of_many_cells_that_look_alike_the_same_are_left_out_by_all(scale: int) -> None:
+    vectors = tight_clusters(3000, 16, 1)
+    index = cell_codes(vectors, 16, 16, spill=False, codes="0")
+    index.arrays = replace(index.arrays, scales=np.full_like(index.arrays.scales, scale))
+    queries = queries_for(vectors, 15, 1)
+    for n_candidates in (40, 250, 400):  # few of many, so that pools are cut, and cut again
+        plan = CellPlan(5 * n_candidates // 8, n_candidates, index.n_cells, 0.0, np.inf)
+        check_that_all_agree(lambda plan=plan: index.search(queries, plan))
+
+
 @pytest.mark.parametrize("spill", [False, True])
 def test_search_of_cells_in_batches_larger_than_a_chunk_is_the_same_by_all(spill: bool) -> None:
-    vectors = duplicates(6000, 16, 3)  # pools that are cut
+    vectors = duplicates(4000, 16, 3)
     index = cell_codes(vectors, 30, 16, spill=spill)
-    queries = queries_for(vectors, 700, 3)
+    queries = queries_for(vectors, 520, 3)
     check_that_all_agree(lambda: index.search(queries, CellPlan(5, 20, 0, 0.5, 0.5)))
     check_that_all_agree(lambda: index.search(queries[:40], CellPlan(5, 900, 30, 0.0, np.inf)))
