@@ -145,11 +145,12 @@ class Cascade:
             cell visited, is exact search.
         scoring: of the ITQ's codes: "asymmetric" keeps the query's floats, "hamming" compares code with code.
         pivot_threshold: passes over vectors by their pivots first (see `PivotFilter.passes`); None does not.
-        n_probes: how many cells to visit. probe_margin: or those whose score, a cosine, is within so much of the
-            nearest four's mean; None for both is twice the spread of the cells' scores.
+        n_probes: how many cells to visit, and those that tie with the last. probe_margin: or those whose score, a
+            cosine, is within so much of the nearest four's mean; None for both is twice the spread of the cells'
+            scores.
         rerank_margin: with cells, a code whose estimate is so many standard errors below the k-th best cosine found
             yet is not reranked.
-        allowed: (n,) bool, which vectors may be found; None allows all.
+        allowed: (n,) bool, which vectors may be found; None allows all. Up to n_candidates are all compared.
         threads: that share the queries; the results do not depend on it.
         explain: also return what each stage did.
         Returns: ids (q, k) and scores (q, k) float32, the cosines; where fewer than k vectors are left,
