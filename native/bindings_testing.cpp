@@ -6,9 +6,11 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <cstdlib>
 #include <optional>
 #include <vector>
 
+#include "aligned.hpp"
 #include "bindings.hpp"
 
 namespace nb = nanobind;
@@ -22,22 +24,59 @@ using Bytes = Array<const uint8_t>;
 using Floats = Array<const float>;
 using Words = Array<const int16_t>;
 
-// codes: (n_blocks, n_bytes, 32); scales, offsets: (n_blocks, 32); tables: (n_lookups, 2 * n_bytes, 16);
-// totals, bases, offset_factors: n_lookups of them; out: (n_lookups, 32 * blocks to do).
-void estimate(const std::string& set, Bytes codes, std::optional<Bytes> scales, std::optional<Bytes> offsets, int shift,
-              Bytes tables, const std::vector<int32_t>& totals, const std::vector<int16_t>& bases,
-              const std::vector<uint16_t>& offset_factors, size_t first_block, Array<int16_t> out) {
-    const Blocks blocks = {codes.data(), scales ? scales->data() : nullptr, offsets ? offsets->data() : nullptr,
-                           codes.shape(1), shift};
+struct Scan {
+    Blocks blocks;
+    std::vector<Aligned<uint8_t>> tables;
     std::vector<Lookup> lookups;
-    std::vector<int16_t*> outs;
-    for (size_t i = 0; i < tables.shape(0); i++) {
-        const uint8_t* of_lookup = tables.data() + i * tables.shape(1) * tables.shape(2);
-        lookups.push_back({of_lookup, totals.at(i), bases.at(i), offset_factors.at(i)});
-        outs.push_back(out.data() + i * out.shape(1));
+};
+
+// codes: (n_blocks, n_bytes, 32); scales, offsets: (n_blocks, 32); z: (n_lookups, 8 * n_bytes); bases, thresholds,
+// offset_factors: n_lookups of them.
+Scan make_scan(const Kernels& set, Bytes codes, const std::optional<Bytes>& scales, const std::optional<Bytes>& offsets,
+               int shift, Words z, const std::vector<int16_t>& bases, const std::vector<int16_t>& thresholds,
+               const std::vector<uint16_t>& offset_factors) {
+    Scan scan = {{codes.data(), scales ? scales->data() : nullptr, offsets ? offsets->data() : nullptr, codes.shape(1),
+                  shift},
+                 {},
+                 {}};
+    for (size_t i = 0; i < z.shape(0); i++) {
+        const int16_t* of_lookup = z.data() + i * z.shape(1);
+        int32_t total = 0;
+        for (size_t j = 0; j < z.shape(1); j++) total += std::abs(of_lookup[j]);
+        Aligned<uint8_t>& tables = scan.tables.emplace_back(set.table_bytes(codes.shape(1)));
+        set.fill_tables(of_lookup, codes.shape(1), tables.data());
+        scan.lookups.push_back({tables.data(), total, bases.at(i), thresholds.at(i), offset_factors.at(i)});
     }
-    const size_t n_blocks = out.shape(1) / BLOCK;
-    checked_kernels(set).estimate(blocks, first_block, n_blocks, lookups.data(), lookups.size(), outs.data());
+    return scan;
+}
+
+// out: (n_lookups, 32 * blocks to do).
+void estimate(const std::string& name, Bytes codes, std::optional<Bytes> scales, std::optional<Bytes> offsets,
+              int shift, Words z, const std::vector<int16_t>& bases, const std::vector<uint16_t>& offset_factors,
+              size_t first_block, Array<int16_t> out) {
+    const Kernels& set = checked_kernels(name);
+    const std::vector<int16_t> thresholds(z.shape(0));
+    const Scan scan = make_scan(set, codes, scales, offsets, shift, z, bases, thresholds, offset_factors);
+    std::vector<int16_t*> outs;
+    for (size_t i = 0; i < z.shape(0); i++) outs.push_back(out.data() + i * out.shape(1));
+    set.estimate(scan.blocks, first_block, out.shape(1) / BLOCK, scan.lookups.data(), outs.size(), outs.data());
+}
+
+// out: (n_lookups, room, 2) for estimates and positions. Returns: how many of each lookup.
+std::vector<size_t> sift(const std::string& name, Bytes codes, std::optional<Bytes> scales,
+                         std::optional<Bytes> offsets, int shift, Words z, const std::vector<int16_t>& bases,
+                         const std::vector<uint16_t>& offset_factors, const std::vector<int16_t>& thresholds,
+                         size_t first_block, size_t n_codes, uint32_t position, Array<int32_t> out) {
+    const Kernels& set = checked_kernels(name);
+    const Scan scan = make_scan(set, codes, scales, offsets, shift, z, bases, thresholds, offset_factors);
+    std::vector<Candidate*> begins, ends;
+    for (size_t i = 0; i < z.shape(0); i++)
+        begins.push_back(reinterpret_cast<Candidate*>(out.data() + 2 * i * out.shape(1)));
+    ends = begins;
+    set.sift(scan.blocks, first_block, n_codes, position, scan.lookups.data(), ends.size(), ends.data());
+    std::vector<size_t> found;
+    for (size_t i = 0; i < ends.size(); i++) found.push_back(ends[i] - begins[i]);
+    return found;
 }
 
 // out: (room, 2) for estimates and positions. Returns: how many.
@@ -76,8 +115,10 @@ void multiply(const std::string& set, Array<const int8_t> values, Array<const in
 
 void bind_testing(nb::module_& m) {
     using namespace nb::literals;
-    m.def("estimate", estimate, "kernels"_a, "codes"_a, "scales"_a.none(), "offsets"_a.none(), "shift"_a, "tables"_a,
-          "totals"_a, "bases"_a, "offset_factors"_a, "first_block"_a, "out"_a.noconvert());
+    m.def("estimate", estimate, "kernels"_a, "codes"_a, "scales"_a.none(), "offsets"_a.none(), "shift"_a, "z"_a,
+          "bases"_a, "offset_factors"_a, "first_block"_a, "out"_a.noconvert());
+    m.def("sift", sift, "kernels"_a, "codes"_a, "scales"_a.none(), "offsets"_a.none(), "shift"_a, "z"_a, "bases"_a,
+          "offset_factors"_a, "thresholds"_a, "first_block"_a, "n_codes"_a, "position"_a, "out"_a.noconvert());
     m.def("collect", collect, "kernels"_a, "estimates"_a, "threshold"_a, "position"_a, "out"_a.noconvert());
     m.def("count", count, "kernels"_a, "estimates"_a, "threshold"_a);
     m.def("find", find, "kernels"_a, "values"_a, "threshold"_a, "out"_a.noconvert());

@@ -31,14 +31,14 @@ float below_nth_highest(const float* values, size_t n_values, size_t n) {
 void CellSearch::prepare(const float* queries) {
     const Rows& rows = index_->rows;
     const Blocks& blocks = index_->blocks;
-    const Levels levels(blocks.n_bytes);
-    const size_t stride = rows.stride, table_bytes = 32 * blocks.n_bytes + ALIGNMENT;
+    const size_t stride = rows.stride, tables_apart = table_stride(*kernels_, blocks.n_bytes);
     n_columns_ = index_->panels.n_panels * PANEL;
     uint8_t* bytes7 = room(bytes7_, n_ * stride);
     int8_t* bytes8 = room(bytes8_, n_ * stride);
     float* steps7 = room(steps7_, n_);
     float* products = room(products_, n_ * n_columns_);
-    uint8_t* tables = room(tables_, n_ * (table_bytes + ALIGNMENT));
+    uint8_t* tables = room(tables_, n_ * tables_apart);
+    int16_t* z = room(z_, 8 * blocks.n_bytes);
     for (size_t q = 0; q < n_; q++) {
         const float* query = queries + q * rows.d;
         steps7[q] = quantize_to_7_bits(query, rows.d, bytes7 + q * stride, stride);
@@ -47,10 +47,9 @@ void CellSearch::prepare(const float* queries) {
     }
     kernels_->multiply(index_->panels, bytes7, steps7, n_, products, n_columns_);
     const size_t first_projection = (index_->n_cells + PANEL - 1) / PANEL * PANEL;
-    const size_t table_stride = (table_bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     for (size_t q = 0; q < n_; q++) {
-        const Tables made = make_tables(products + q * n_columns_ + first_projection, blocks.n_bytes, levels,
-                                        tables + q * table_stride);
+        const Tables made = make_tables(*kernels_, products + q * n_columns_ + first_projection, blocks.n_bytes, z,
+                                        tables + q * tables_apart);
         queries_[q].lookup = made.lookup;
         const float unit = std::ldexp(made.unit * index_->scale_step, 9 - blocks.shift);
         queries_[q].units_per_cosine = unit > 0 ? 1 / unit : 16384;  // without residuals only the centroids count
@@ -133,14 +132,13 @@ void CellSearch::for_each_pass(const std::vector<AnyVisit>& sorted, const Each& 
 }
 
 template <class AnyVisit>
-void CellSearch::estimate(const AnyVisit* visits, size_t n, int16_t* const* out) {
-    Lookup lookups[MAX_LOOKUPS];
+void CellSearch::look_up(const AnyVisit* visits, size_t n, Lookup* lookups) const {
     for (size_t i = 0; i < n; i++) {
-        lookups[i] = queries_[visits[i].query].lookup;
+        const Query& query = queries_[visits[i].query];
+        lookups[i] = query.lookup;
         lookups[i].base = visits[i].base;
+        lookups[i].threshold = query.threshold;
     }
-    const size_t block = index_->cell_blocks[visits->cell], n_blocks = index_->cell_blocks[visits->cell + 1] - block;
-    kernels_->estimate(index_->blocks, block, n_blocks, lookups, n, out);
 }
 
 // The estimates of all codes in the first cells, kept for `pick_first`.
@@ -155,8 +153,10 @@ void CellSearch::scan_first() {
     for_each_pass(sorted_first_, [&](const FirstVisit* visits, size_t n) {
         int16_t* out[MAX_LOOKUPS];
         for (size_t i = 0; i < n; i++) out[i] = estimates + visits[i].place;
-        estimate(visits, n, out);
-        const size_t size = cell_size(visits->cell);
+        Lookup lookups[MAX_LOOKUPS];
+        look_up(visits, n, lookups);
+        const size_t size = cell_size(visits->cell), n_blocks = padded_size(visits->cell) / BLOCK;
+        kernels_->estimate(index_->blocks, index_->cell_blocks[visits->cell], n_blocks, lookups, n, out);
         for (size_t i = 0; i < n; i++) std::fill(out[i] + size, out[i] + padded_size(visits->cell), INT16_MIN);
         if (!plan_->allowed) return;
         for (size_t i = 0; i < n; i++)
@@ -188,18 +188,19 @@ void CellSearch::collect_first(size_t q, int16_t threshold, Pool& pool) {
 // All other cells: what reaches the thresholds.
 void CellSearch::scan_rest() {
     group_by_cell(rest_, sorted_rest_);
-    int16_t* estimates = room(estimates_, MAX_LOOKUPS * largest_cell_);
     for_each_pass(sorted_rest_, [&](const Visit* visits, size_t n) {
-        const size_t size = cell_size(visits->cell), padded = padded_size(visits->cell);
-        const uint32_t position = index_->cell_positions[visits->cell];
-        int16_t* out[MAX_LOOKUPS];
-        for (size_t i = 0; i < n; i++) out[i] = estimates + i * padded;
-        estimate(visits, n, out);
+        const uint32_t cell = visits->cell;
+        Lookup lookups[MAX_LOOKUPS];
+        Candidate* ends[MAX_LOOKUPS];
+        look_up(visits, n, lookups);
+        for (size_t i = 0; i < n; i++) ends[i] = queries_[visits[i].query].rest.room(padded_size(cell));
+        kernels_->sift(index_->blocks, index_->cell_blocks[cell], cell_size(cell), index_->cell_positions[cell],
+                       lookups, n, ends);
         for (size_t i = 0; i < n; i++) {
             Query& query = queries_[visits[i].query];
             Pool& pool = query.rest;
             const size_t from = pool.size();
-            pool.grow(kernels_->collect(out[i], size, query.threshold, position, pool.room(padded)));
+            pool.grow(ends[i] - pool.end());
             filter(pool, from);
             if (pool.size() > 2 * query.n_most + FEWEST_CUT)
                 query.threshold = std::max(query.threshold, pool.keep_best(query.n_most));

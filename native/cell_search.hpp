@@ -77,7 +77,7 @@ private:
     template <class AnyVisit, class Each>
     static void for_each_pass(const std::vector<AnyVisit>& sorted, const Each& each);
     template <class AnyVisit>
-    void estimate(const AnyVisit* visits, size_t n, int16_t* const* out);
+    void look_up(const AnyVisit* visits, size_t n, Lookup* lookups) const;
     size_t cell_size(size_t cell) const { return index_->cell_positions[cell + 1] - index_->cell_positions[cell]; }
     size_t padded_size(size_t cell) const { return (cell_size(cell) + BLOCK - 1) / BLOCK * BLOCK; }
     bool everything() const { return plan_->n_candidates >= index_->rows.n; }
@@ -87,7 +87,7 @@ private:
     const Kernels* kernels_ = nullptr;
     const CellIndex* index_ = nullptr;
     const CellPlan* plan_ = nullptr;
-    size_t n_ = 0, n_columns_ = 0, n_first_ = 0, largest_cell_ = 0;
+    size_t n_ = 0, n_columns_ = 0, n_first_ = 0;
     std::vector<Query> queries_;
     std::vector<FirstVisit> first_, sorted_first_;
     std::vector<Visit> rest_, sorted_rest_;
@@ -95,7 +95,7 @@ private:
     Aligned<uint8_t> tables_, bytes7_;
     Aligned<int8_t> bytes8_;
     Aligned<float> steps7_, products_, cell_scores_;
-    Aligned<int16_t> estimates_;
+    Aligned<int16_t> estimates_, z_;
     Aligned<uint32_t> found_;
 };
 

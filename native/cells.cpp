@@ -81,8 +81,6 @@ void CellSearch::run(const Kernels& kernels, const CellIndex& index, const CellP
     Stopwatch watch;
     kernels_ = &kernels, index_ = &index, plan_ = &plan, n_ = n;
     n_first_ = std::min(plan.n_candidates, std::max(FIRST_CODES, 3 * plan.k));
-    largest_cell_ = 0;
-    for (size_t c = 0; c < index.n_cells; c++) largest_cell_ = std::max(largest_cell_, padded_size(c));
     if (queries_.size() < n) queries_.resize(n);
     first_.clear();
     rest_.clear();

@@ -29,6 +29,7 @@ private:
 
     void prepare(const float* queries, size_t first);
     void make_lookups(const float* queries, size_t first);
+    void expect(size_t q, size_t n_lookups, const Blocks& blocks, size_t n_codes);
     void scan();
     void take_everything();
     static void filter(Query& query, size_t from);
@@ -42,7 +43,7 @@ private:
     Aligned<uint8_t> tables_, bytes7_;
     Aligned<int8_t> bytes8_;
     Aligned<float> steps7_, centred_, projections_;
-    Aligned<int16_t> estimates_;
+    Aligned<int16_t> estimates_, z_;
 };
 
 void FlatSearch::prepare(const float* queries, size_t first) {
@@ -63,14 +64,14 @@ void FlatSearch::prepare(const float* queries, size_t first) {
 void FlatSearch::make_lookups(const float* queries, size_t first) {
     const Rows& rows = index_->rows;
     const Blocks& blocks = index_->blocks;
-    const Levels levels(blocks.n_bytes);
-    const size_t table_stride = (32 * blocks.n_bytes + 2 * ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    uint8_t* tables = room(tables_, n_ * table_stride + ALIGNMENT);
+    const size_t tables_apart = table_stride(*kernels_, blocks.n_bytes);
+    uint8_t* tables = room(tables_, n_ * tables_apart);
+    int16_t* z = room(z_, 8 * blocks.n_bytes);
     lookups_.resize(n_);
     if (plan_->query_codes) {
         for (size_t q = 0; q < n_; q++) {
             const uint8_t* code = plan_->query_codes + (first + q) * blocks.n_bytes;
-            lookups_[q] = make_tables(code, blocks.n_bytes, tables + q * table_stride).lookup;
+            lookups_[q] = make_tables(*kernels_, code, blocks.n_bytes, z, tables + q * tables_apart).lookup;
         }
         return;
     }
@@ -85,7 +86,8 @@ void FlatSearch::make_lookups(const float* queries, size_t first) {
     }
     kernels_->multiply(index_->projection, bytes7, steps7, n_, projections, n_columns);
     for (size_t q = 0; q < n_; q++) {
-        const Tables made = make_tables(projections + q * n_columns, blocks.n_bytes, levels, tables + q * table_stride);
+        const Tables made =
+            make_tables(*kernels_, projections + q * n_columns, blocks.n_bytes, z, tables + q * tables_apart);
         lookups_[q] = made.lookup;
         const float unit = std::ldexp(made.unit * index_->scale_step, 9 - blocks.shift);
         if (blocks.offsets && unit > 0)
@@ -100,26 +102,36 @@ void FlatSearch::filter(Query& query, size_t from) {
     }));
 }
 
+// The first tile says what to expect, so that a pool is not filled with what is soon thrown out.
+void FlatSearch::expect(size_t q, size_t n_lookups, const Blocks& blocks, size_t n_codes) {
+    int16_t* out[MAX_LOOKUPS];
+    int16_t* estimates = room(estimates_, MAX_LOOKUPS * TILE * BLOCK);
+    for (size_t i = 0; i < MAX_LOOKUPS; i++) out[i] = estimates + i * TILE * BLOCK;
+    kernels_->estimate(blocks, 0, (n_codes + BLOCK - 1) / BLOCK, &lookups_[q], n_lookups, out);
+    for (size_t i = 0; i < n_lookups; i++)
+        if (!queries_[q + i].allowed)
+            queries_[q + i].threshold = nth_highest(*kernels_, out[i], n_codes, plan_->n_candidates);
+}
+
 void FlatSearch::scan() {
     Blocks blocks = index_->blocks;
     if (plan_->query_codes) blocks.scales = blocks.offsets = nullptr;  // bits are counted as they are
     const size_t n = index_->rows.n, n_blocks = (n + BLOCK - 1) / BLOCK;
-    int16_t* estimates = room(estimates_, MAX_LOOKUPS * TILE * BLOCK);
-    int16_t* out[MAX_LOOKUPS];
-    for (size_t i = 0; i < MAX_LOOKUPS; i++) out[i] = estimates + i * TILE * BLOCK;
     for (size_t block = 0; block < n_blocks; block += TILE) {
         const size_t position = block * BLOCK, n_codes = std::min(n - position, TILE * BLOCK);
         for (size_t q = 0; q < n_; q += MAX_LOOKUPS) {
             const size_t n_lookups = std::min(n_ - q, MAX_LOOKUPS);
-            kernels_->estimate(blocks, block, std::min(n_blocks - block, TILE), &lookups_[q], n_lookups, out);
+            if (block == 0) expect(q, n_lookups, blocks, n_codes);
+            Candidate* ends[MAX_LOOKUPS];
+            for (size_t i = 0; i < n_lookups; i++) {
+                lookups_[q + i].threshold = queries_[q + i].threshold;
+                ends[i] = queries_[q + i].pool.room(TILE * BLOCK);
+            }
+            kernels_->sift(blocks, block, n_codes, (uint32_t)position, &lookups_[q], n_lookups, ends);
             for (size_t i = 0; i < n_lookups; i++) {
                 Query& query = queries_[q + i];
-                // The first tile says what to expect, so that a pool is not filled with what is soon thrown out.
-                if (block == 0 && !query.allowed)
-                    query.threshold = nth_highest(*kernels_, out[i], n_codes, plan_->n_candidates);
                 const size_t from = query.pool.size();
-                Candidate* end = query.pool.room(TILE * BLOCK);
-                query.pool.grow(kernels_->collect(out[i], n_codes, query.threshold, (uint32_t)position, end));
+                query.pool.grow(ends[i] - query.pool.end());
                 filter(query, from);
                 if (query.pool.size() > 2 * plan_->n_candidates + FEWEST_CUT) {
                     // Of equal estimates the earlier codes stay, so later ones must be higher.

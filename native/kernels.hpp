@@ -10,14 +10,14 @@
 
 namespace bitsieve {
 
-constexpr size_t BLOCK = 32;       // codes in a block
-constexpr size_t MAX_LOOKUPS = 4;  // queries that share one pass over a block
-constexpr size_t ALIGNMENT = 64;   // what rows of bytes are padded to
-constexpr size_t PANEL = 16;       // rows multiplied at once
+constexpr size_t BLOCK = 32;        // codes in a block
+constexpr size_t RUN_BYTES = 6;     // of a code: what their bits add up to fits a byte
+constexpr int HIGHEST_SUM = 32767;  // what all of a code's bits may add up to
+constexpr size_t MAX_LOOKUPS = 4;   // queries that share one pass over a block
+constexpr size_t ALIGNMENT = 64;    // what rows of bytes are padded to
+constexpr size_t PANEL = 16;        // rows multiplied at once
 
-// Codes as the byte shuffles want them, 32 to a block. Byte r of a code makes row r of the block, 32 bytes:
-// the first 16 hold the high nibbles of byte r, the last 16 the low nibbles; of byte i of either half, the low
-// nibble belongs to code i and the high nibble to code i + 16.
+// Codes as byte shuffles want them, 32 to a block: byte r of each makes row r.
 struct Blocks {
     const uint8_t* codes;    // (n_blocks, n_bytes, 32)
     const uint8_t* scales;   // (n_blocks, 32), or null when every scale is 1
@@ -26,13 +26,14 @@ struct Blocks {
     int shift;               // of a score, before it is scaled: as much as int16 holds
 };
 
-// A query, as a pass over blocks looks it up. Its projections are whole numbers z_j.
+// A query, as a pass over blocks looks it up. Its projections are whole numbers z_j; in each run of 6 bytes of a code
+// their magnitudes add up to at most 255, and all of them to HIGHEST_SUM.
 struct Lookup {
-    const uint8_t* tables;   // (2 * n_bytes, 16), 64-byte aligned, followed by 32 readable bytes: for each four
-                             // bits of a code, in the order of the bits, the sum of |z_j| over the bits that
-                             // agree with the sign of z_j; at most 31. Value 8 is the first of the four bits.
+    const uint8_t* tables;   // from `fill_tables`: for some bits of a code at a time, the sum of |z_j| over those that
+                             // agree with the sign of z_j
     int32_t total;           // Σ|z_j|, so that Σ z_j b_j = 2 * (sum over the tables) − total
     int16_t base;            // added to every estimate
+    int16_t threshold;       // the least estimate that `sift` keeps
     uint16_t offset_factor;  // what an offset of 1 is worth, in 256ths of an estimate
 };
 
@@ -55,6 +56,11 @@ struct Panels {
 struct Kernels {
     const char* name;
 
+    // A query's tables as this set reads them, from z (8 * n_bytes,), in table_bytes(n_bytes) bytes at `tables`, which
+    // must be aligned to ALIGNMENT.
+    size_t (*table_bytes)(size_t n_bytes);
+    void (*fill_tables)(const int16_t* z, size_t n_bytes, uint8_t* tables);
+
     // Estimate the codes of `n_blocks` blocks for up to MAX_LOOKUPS queries. With s = Σ z_j b_j,
     //   e = s, or with scales ((s << shift) * (scale << 7)) >> 16,
     //   plus with offsets min((offset << 8) * offset_factor >> 16, 32767),
@@ -62,6 +68,12 @@ struct Kernels {
     // out[i]: (n_blocks * 32,) int16 for lookups[i]. What the last block holds beyond the last code is noise.
     void (*estimate)(const Blocks& blocks, size_t first_block, size_t n_blocks, const Lookup* lookups, size_t n_lookups,
                      int16_t* const* out);
+
+    // Append what the first n_codes codes from `first_block` on are estimated at, where that is at least a lookup's
+    // threshold, to ends[i] for lookups[i], in order; `position` is the first code's. ends[i] must have room for
+    // n_codes, rounded up to 32.
+    void (*sift)(const Blocks& blocks, size_t first_block, size_t n_codes, uint32_t position, const Lookup* lookups,
+                 size_t n_lookups, Candidate** ends);
 
     // Append those of n estimates that are at least `threshold`, in order; `position` is the first one's.
     // Returns: how many. `out` must have room for n, rounded up to 32.

@@ -1,4 +1,4 @@
-// The inner loops for AVX2: one byte of 32 codes a shuffle, 32 products an instruction.
+// The inner loops for AVX2: half a byte of 32 codes a shuffle, 32 products an instruction.
 #include <immintrin.h>
 
 #include <algorithm>
@@ -6,21 +6,12 @@
 #include <cstring>
 
 #include "kernels.hpp"
-
-// Left to itself, GCC 12 unrolls over the rows of a block before it does over the queries, and keeps the queries' sums
-// in memory: 0.52 ns a code of 16 bytes instead of 0.39, with four queries.
-#ifdef __GNUC__
-#define UNROLLED _Pragma("GCC unroll 4")
-#define NOT_UNROLLED _Pragma("GCC unroll 1")
-#else
-#define UNROLLED
-#define NOT_UNROLLED
-#endif
+#include "nibble_tables.hpp"
+#include "unrolled.hpp"
 
 namespace bitsieve {
 namespace {
 
-constexpr size_t ADDS_PER_BYTE = 8;      // table bytes are at most 31, and 8 · 31 = 248
 constexpr size_t QUERIES_AT_ONCE = 4;    // in multiply: 4 queries and 16 rows need 8 of the 16 registers for sums
 constexpr size_t QUERIES_IN_CACHE = 64;  // and 64 queries of 384 bytes fit the first cache beside a panel
 
@@ -31,31 +22,21 @@ inline __m256i load_words(const uint8_t* p) {
     return _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i*)p));
 }
 
-// For N queries, sums of the table entries that the 32 codes of a block lead to.
+inline __m256i load_table(const uint8_t* p) {
+    return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i*)p));
+}
+
+// Add what N queries' tables say of both halves of a byte of 32 codes.
 template <size_t N>
-struct ByteSums {
-    __m256i low[N], high[N];  // codes 0 – 15 and 16 – 31, each in two lanes: from high nibbles and from low ones
-
-    void look_up(const uint8_t* block, const uint8_t* const* tables, size_t offset) {
-        const __m256i nibble = _mm256_set1_epi8(15);
-        const __m256i codes = load(block + offset);
-        const __m256i codes_low = _mm256_and_si256(codes, nibble);
-        const __m256i codes_high = _mm256_and_si256(_mm256_srli_epi16(codes, 4), nibble);
-        UNROLLED for (size_t i = 0; i < N; i++) {
-            const __m256i table = load(tables[i] + offset);
-            low[i] = _mm256_add_epi8(low[i], _mm256_shuffle_epi8(table, codes_low));
-            high[i] = _mm256_add_epi8(high[i], _mm256_shuffle_epi8(table, codes_high));
-        }
+inline void look_up(const uint8_t* row, const uint8_t* const* tables, size_t byte, __m256i* bytes) {
+    const __m256i nibble = _mm256_set1_epi8(15);
+    const __m256i codes = load(row);
+    const __m256i low = _mm256_and_si256(codes, nibble), high = _mm256_and_si256(_mm256_srli_epi16(codes, 4), nibble);
+    UNROLLED for (size_t i = 0; i < N; i++) {
+        const uint8_t* table = tables[i] + 2 * NIBBLE_TABLE * byte;
+        bytes[i] = _mm256_add_epi8(bytes[i], _mm256_shuffle_epi8(load_table(table), high));
+        bytes[i] = _mm256_add_epi8(bytes[i], _mm256_shuffle_epi8(load_table(table + NIBBLE_TABLE), low));
     }
-};
-
-// Sums over both lanes of even and odd bytes, to 16 words in the order of the codes. The even sums still carry the odd
-// ones in their upper bytes.
-inline __m256i in_order(__m256i even, __m256i odd) {
-    even = _mm256_sub_epi16(even, _mm256_slli_epi16(odd, 8));
-    const __m128i e = _mm_add_epi16(_mm256_castsi256_si128(even), _mm256_extracti128_si256(even, 1));
-    const __m128i o = _mm_add_epi16(_mm256_castsi256_si128(odd), _mm256_extracti128_si256(odd, 1));
-    return _mm256_set_m128i(_mm_unpackhi_epi16(e, o), _mm_unpacklo_epi16(e, o));
 }
 
 // Estimates of 16 codes, the first of them code `first`, from the sums of their table entries.
@@ -73,54 +54,84 @@ inline __m256i from_sums(__m256i sums, const Blocks& blocks, size_t first, const
     return _mm256_adds_epi16(e, _mm256_set1_epi16(lookup.base));
 }
 
-template <size_t N>
-void estimate_for(const Blocks& blocks, size_t first_block, size_t n_blocks, const Lookup* lookups,
-                  int16_t* const* out) {
-    const size_t block_bytes = blocks.n_bytes * BLOCK;
-    const __m256i zero = _mm256_setzero_si256();
+// Call take(i, block, estimates) for each of N lookups and each block, with the estimates in two registers.
+template <size_t N, class Take>
+void scan_all(const Blocks& blocks, size_t begin, size_t end, const Lookup* lookups, const Take& take) {
     const uint8_t* tables[N];
     UNROLLED for (size_t i = 0; i < N; i++) tables[i] = lookups[i].tables;
-    for (size_t b = 0; b < n_blocks; b++) {
-        const uint8_t* block = blocks.codes + (first_block + b) * block_bytes;
-        __m256i even_low[N], even_high[N], odd_low[N], odd_high[N];
-        UNROLLED for (size_t i = 0; i < N; i++) even_low[i] = even_high[i] = odd_low[i] = odd_high[i] = zero;
-        for (size_t offset = 0; offset < block_bytes;) {
-            ByteSums<N> sums;
-            UNROLLED for (size_t i = 0; i < N; i++) sums.low[i] = sums.high[i] = zero;
-            const size_t n_adds = std::min(ADDS_PER_BYTE, (block_bytes - offset) / BLOCK);
-            NOT_UNROLLED for (size_t add = 0; add < n_adds; add++, offset += BLOCK) sums.look_up(block, tables, offset);
+    for (size_t block = begin; block < end; block++) {
+        const uint8_t* codes = blocks.codes + block * blocks.n_bytes * BLOCK;
+        __m256i even[N], odd[N];  // the even sums still carry the odd ones in their upper bytes
+        UNROLLED for (size_t i = 0; i < N; i++) even[i] = odd[i] = _mm256_setzero_si256();
+        for (size_t byte = 0; byte < blocks.n_bytes;) {
+            __m256i bytes[N];
+            UNROLLED for (size_t i = 0; i < N; i++) bytes[i] = _mm256_setzero_si256();
+            const size_t stop = std::min(byte + RUN_BYTES, blocks.n_bytes);
+            NOT_UNROLLED for (; byte < stop; byte++) look_up<N>(codes + byte * BLOCK, tables, byte, bytes);
             UNROLLED for (size_t i = 0; i < N; i++) {
-                even_low[i] = _mm256_add_epi16(even_low[i], sums.low[i]);
-                even_high[i] = _mm256_add_epi16(even_high[i], sums.high[i]);
-                odd_low[i] = _mm256_add_epi16(odd_low[i], _mm256_srli_epi16(sums.low[i], 8));
-                odd_high[i] = _mm256_add_epi16(odd_high[i], _mm256_srli_epi16(sums.high[i], 8));
+                even[i] = _mm256_add_epi16(even[i], bytes[i]);
+                odd[i] = _mm256_add_epi16(odd[i], _mm256_srli_epi16(bytes[i], 8));
             }
         }
-        const size_t first = (first_block + b) * BLOCK;
         UNROLLED for (size_t i = 0; i < N; i++) {
-            __m256i* to = (__m256i*)(out[i] + b * BLOCK);
-            _mm256_storeu_si256(to, from_sums(in_order(even_low[i], odd_low[i]), blocks, first, lookups[i]));
-            _mm256_storeu_si256(to + 1, from_sums(in_order(even_high[i], odd_high[i]), blocks, first + 16, lookups[i]));
+            const __m256i alone = _mm256_sub_epi16(even[i], _mm256_slli_epi16(odd[i], 8));
+            const __m256i low = _mm256_unpacklo_epi16(alone, odd[i]), high = _mm256_unpackhi_epi16(alone, odd[i]);
+            const __m256i estimates[2] = {
+                from_sums(_mm256_permute2x128_si256(low, high, 0x20), blocks, block * BLOCK, lookups[i]),
+                from_sums(_mm256_permute2x128_si256(low, high, 0x31), blocks, block * BLOCK + 16, lookups[i])};
+            take(i, block, estimates);
         }
+    }
+}
+
+template <class Take>
+void scan(size_t n_lookups, const Blocks& blocks, size_t begin, size_t end, const Lookup* lookups, const Take& take) {
+    switch (n_lookups) {
+        case 1: return scan_all<1>(blocks, begin, end, lookups, take);
+        case 2: return scan_all<2>(blocks, begin, end, lookups, take);
+        case 3: return scan_all<3>(blocks, begin, end, lookups, take);
+        case 4: return scan_all<4>(blocks, begin, end, lookups, take);
     }
 }
 
 void estimate(const Blocks& blocks, size_t first_block, size_t n_blocks, const Lookup* lookups, size_t n_lookups,
               int16_t* const* out) {
-    switch (n_lookups) {
-        case 1: return estimate_for<1>(blocks, first_block, n_blocks, lookups, out);
-        case 2: return estimate_for<2>(blocks, first_block, n_blocks, lookups, out);
-        case 3: return estimate_for<3>(blocks, first_block, n_blocks, lookups, out);
-        case 4: return estimate_for<4>(blocks, first_block, n_blocks, lookups, out);
-    }
+    scan(n_lookups, blocks, first_block, first_block + n_blocks, lookups,
+         [&](size_t i, size_t block, const __m256i* estimates) {
+             __m256i* to = (__m256i*)(out[i] + (block - first_block) * BLOCK);
+             _mm256_storeu_si256(to, estimates[0]);
+             _mm256_storeu_si256(to + 1, estimates[1]);
+         });
 }
 
 // A bit for each of 32 estimates that is at least the threshold.
-inline uint32_t at_least(const int16_t* estimates, __m256i threshold) {
-    const __m256i less_low = _mm256_cmpgt_epi16(threshold, load(estimates));
-    const __m256i less_high = _mm256_cmpgt_epi16(threshold, load(estimates + 16));
-    const __m256i less = _mm256_permute4x64_epi64(_mm256_packs_epi16(less_low, less_high), 0xd8);
+inline uint32_t at_least(__m256i first, __m256i second, __m256i threshold) {
+    const __m256i less_first = _mm256_cmpgt_epi16(threshold, first);
+    const __m256i less_second = _mm256_cmpgt_epi16(threshold, second);
+    const __m256i less = _mm256_permute4x64_epi64(_mm256_packs_epi16(less_first, less_second), 0xd8);
     return ~(uint32_t)_mm256_movemask_epi8(less);
+}
+
+inline uint32_t at_least(const int16_t* estimates, __m256i threshold) {
+    return at_least(load(estimates), load(estimates + 16), threshold);
+}
+
+void sift(const Blocks& blocks, size_t first_block, size_t n_codes, uint32_t position, const Lookup* lookups,
+          size_t n_lookups, Candidate** ends) {
+    const size_t end = first_block + (n_codes + BLOCK - 1) / BLOCK;
+    scan(n_lookups, blocks, first_block, end, lookups, [&](size_t i, size_t block, const __m256i* estimates) {
+        const size_t first = (block - first_block) * BLOCK;
+        uint32_t found = at_least(estimates[0], estimates[1], _mm256_set1_epi16(lookups[i].threshold));
+        if (n_codes - first < BLOCK) found &= (1u << (n_codes - first)) - 1;
+        if (!found) return;
+        alignas(32) int16_t values[BLOCK];
+        _mm256_store_si256((__m256i*)values, estimates[0]);
+        _mm256_store_si256((__m256i*)(values + 16), estimates[1]);
+        for (; found; found &= found - 1) {
+            const int place = std::countr_zero(found);
+            *ends[i]++ = {values[place], position + (uint32_t)(first + place)};
+        }
+    });
 }
 
 size_t collect(const int16_t* estimates, size_t n, int16_t threshold, uint32_t position, Candidate* out) {
@@ -249,6 +260,7 @@ void multiply(const Panels& panels, const uint8_t* queries, const float* query_s
 
 }  // namespace
 
-const Kernels AVX2_KERNELS = {"avx2", estimate, collect, count, find, dot_bytes, dot_floats, multiply};
+const Kernels AVX2_KERNELS = {"avx2", nibble_table_bytes, fill_nibble_tables, estimate, sift, collect,
+                              count, find, dot_bytes, dot_floats, multiply};
 
 }  // namespace bitsieve

@@ -1,4 +1,4 @@
-// The inner loops for AVX-512 with VNNI and VBMI2: two bytes of 32 codes a shuffle, 64 products an instruction.
+// The inner loops for AVX-512 with VNNI and VBMI: six bits of 64 codes a shuffle, 64 products an instruction.
 #include <immintrin.h>
 
 #include <algorithm>
@@ -6,102 +6,197 @@
 #include <cstring>
 
 #include "kernels.hpp"
+#include "unrolled.hpp"
 
 namespace bitsieve {
 namespace {
 
-constexpr size_t ADDS_PER_BYTE = 8;  // table bytes are at most 31, and 8 · 31 = 248
+// Three bytes of a code are looked up in four tables: the lower six bits of each, and the upper two of all three.
+constexpr size_t TABLE = 64;
+constexpr size_t TABLES_OF_THREE = 4 * TABLE, TABLES_OF_RUN = 2 * TABLES_OF_THREE;
 
-// The 64 bytes at `p`, or the first 32 of them and zeros.
-inline __m512i load(const uint8_t* p, bool half) {
-    return half ? _mm512_zextsi256_si512(_mm256_loadu_si256((const __m256i*)p)) : _mm512_loadu_si512(p);
+size_t table_bytes(size_t n_bytes) {
+    return (n_bytes + 2) / 3 * TABLES_OF_THREE;
 }
 
-// Sums over four 128-bit lanes of even (e) and odd (o) bytes, for codes 0–15 (low) and 16–31 (high), to 32 words in
-// the order of the codes. The even sums still carry the odd ones in their upper bytes.
-inline __m512i sum_lanes(__m512i e_low, __m512i e_high, __m512i o_low, __m512i o_high) {
-    e_low = _mm512_sub_epi16(e_low, _mm512_slli_epi16(o_low, 8));
-    e_high = _mm512_sub_epi16(e_high, _mm512_slli_epi16(o_high, 8));
-    const __m512i e =
-        _mm512_add_epi16(_mm512_shuffle_i64x2(e_low, e_high, 0x44), _mm512_shuffle_i64x2(e_low, e_high, 0xee));
-    const __m512i o =
-        _mm512_add_epi16(_mm512_shuffle_i64x2(o_low, o_high, 0x44), _mm512_shuffle_i64x2(o_low, o_high, 0xee));
-    const __m512i both = _mm512_add_epi16(_mm512_shuffle_i64x2(e, o, 0x88), _mm512_shuffle_i64x2(e, o, 0xdd));
-    // Now 8 words each of: even low, even high, odd low, odd high.
-    const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8,  //
-                                           23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-    return _mm512_permutexvar_epi16(order, both);
+// Entry v of a table is what its zeros agree with, and z more for each bit set: bits are six z, of values 1, 2, 4 …
+inline void fill_table(const int (&bits)[6], uint8_t* table) {
+    constexpr __mmask64 SET[6] = {0xaaaaaaaaaaaaaaaa, 0xcccccccccccccccc, 0xf0f0f0f0f0f0f0f0,
+                                  0xff00ff00ff00ff00, 0xffff0000ffff0000, 0xffffffff00000000};
+    int zeros = 0;
+    for (const int z : bits) zeros += z < 0 ? -z : 0;
+    __m512i entries = _mm512_set1_epi8((char)zeros);
+    for (size_t j = 0; j < 6; j++)
+        entries = _mm512_mask_add_epi8(entries, SET[j], entries, _mm512_set1_epi8((char)bits[j]));
+    _mm512_store_si512(table, entries);
 }
 
-template <size_t N>
-void estimate_for(const Blocks& blocks, size_t first_block, size_t n_blocks, const Lookup* lookups,
-                  int16_t* const* out) {
-    const __m512i nibble = _mm512_set1_epi8(15);
-    const size_t block_bytes = blocks.n_bytes * BLOCK;
-    const size_t n_steps = (blocks.n_bytes + 1) / 2;
-    const __m128i shift = _mm_cvtsi32_si128(blocks.shift);
+void fill_tables(const int16_t* z, size_t n_bytes, uint8_t* tables) {
+    for (size_t byte = 0; byte < n_bytes; byte += 3, tables += TABLES_OF_THREE) {
+        int upper[6] = {};
+        for (size_t r = 0; r < std::min<size_t>(3, n_bytes - byte); r++) {
+            const int16_t* of_byte = z + 8 * (byte + r);  // the first is of the highest bit
+            fill_table({of_byte[7], of_byte[6], of_byte[5], of_byte[4], of_byte[3], of_byte[2]}, tables + r * TABLE);
+            upper[2 * r] = of_byte[1], upper[2 * r + 1] = of_byte[0];
+        }
+        fill_table(upper, tables + 3 * TABLE);
+    }
+}
+
+// A byte of each code of one block. Shuffles read the lower six bits of an index only.
+struct One {
+    using Bytes = __m256i;
+    static constexpr size_t N_BLOCKS = 1;
+
+    static Bytes zero() { return _mm256_setzero_si256(); }
+    static Bytes load(const uint8_t* row, size_t) { return _mm256_loadu_si256((const __m256i*)row); }
+    static Bytes look_up(const uint8_t* table, Bytes index) {
+        const auto* halves = (const __m256i*)table;
+        return _mm256_permutex2var_epi8(_mm256_load_si256(halves), index, _mm256_load_si256(halves + 1));
+    }
+    static Bytes add_bytes(Bytes a, Bytes b) { return _mm256_add_epi8(a, b); }
+    static Bytes add_words(Bytes a, Bytes b) { return _mm256_add_epi16(a, b); }
+    static Bytes upper_bytes(Bytes a) { return _mm256_srli_epi16(a, 8); }
+    // `rest`, and those bits of `a` shifted down that `mask` has.
+    template <int shift>
+    static Bytes merge(Bytes rest, Bytes a, char mask) {
+        return _mm256_ternarylogic_epi32(rest, _mm256_srli_epi16(a, shift), _mm256_set1_epi8(mask), 0xf8);
+    }
+    // Sums of even codes, with those of odd ones still in their upper bytes, and of odd ones: in the order of the codes.
+    static void in_order(Bytes even, Bytes odd, __m512i* sums) {
+        const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8,  //
+                                               23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+        even = _mm256_sub_epi16(even, _mm256_slli_epi16(odd, 8));
+        sums[0] = _mm512_permutexvar_epi16(order, _mm512_inserti64x4(_mm512_castsi256_si512(even), odd, 1));
+    }
+};
+
+// The same of two blocks.
+struct Two {
+    using Bytes = __m512i;
+    static constexpr size_t N_BLOCKS = 2;
+
+    static Bytes zero() { return _mm512_setzero_si512(); }
+    static Bytes load(const uint8_t* row, size_t block_bytes) {
+        return _mm512_inserti64x4(_mm512_castsi256_si512(One::load(row, 0)), One::load(row + block_bytes, 0), 1);
+    }
+    static Bytes look_up(const uint8_t* table, Bytes index) {
+        return _mm512_permutexvar_epi8(index, _mm512_load_si512(table));
+    }
+    static Bytes add_bytes(Bytes a, Bytes b) { return _mm512_add_epi8(a, b); }
+    static Bytes add_words(Bytes a, Bytes b) { return _mm512_add_epi16(a, b); }
+    static Bytes upper_bytes(Bytes a) { return _mm512_srli_epi16(a, 8); }
+    template <int shift>
+    static Bytes merge(Bytes rest, Bytes a, char mask) {
+        return _mm512_ternarylogic_epi32(rest, _mm512_srli_epi16(a, shift), _mm512_set1_epi8(mask), 0xf8);
+    }
+    static void in_order(Bytes even, Bytes odd, __m512i* sums) {
+        const __m512i first = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8,  //
+                                               39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
+        even = _mm512_sub_epi16(even, _mm512_slli_epi16(odd, 8));
+        sums[0] = _mm512_permutex2var_epi16(even, first, odd);
+        sums[1] = _mm512_permutex2var_epi16(even, _mm512_add_epi16(first, _mm512_set1_epi16(16)), odd);
+    }
+};
+
+// Add what N queries' tables say of the next n_rows bytes of each code, of three that belong together.
+template <class Codes, size_t n_rows, size_t N>
+inline void look_up(const uint8_t* rows, size_t block_bytes, const uint8_t* const (&tables)[N], size_t first_table,
+                    typename Codes::Bytes (&bytes)[N]) {
+    typename Codes::Bytes index[3], upper = Codes::zero();
+    UNROLLED for (size_t r = 0; r < n_rows; r++) index[r] = Codes::load(rows + r * BLOCK, block_bytes);
+    upper = Codes::template merge<6>(upper, index[0], 0x03);
+    if constexpr (n_rows > 1) upper = Codes::template merge<4>(upper, index[1], 0x0c);
+    if constexpr (n_rows > 2) upper = Codes::template merge<2>(upper, index[2], 0x30);
+    UNROLLED for (size_t i = 0; i < N; i++) {
+        const uint8_t* table = tables[i] + first_table;
+        UNROLLED for (size_t r = 0; r < n_rows; r++)
+            bytes[i] = Codes::add_bytes(bytes[i], Codes::look_up(table + r * TABLE, index[r]));
+        bytes[i] = Codes::add_bytes(bytes[i], Codes::look_up(table + 3 * TABLE, upper));
+    }
+}
+
+// Estimates of the codes of a block, from the sums of their table entries.
+inline __m512i from_sums(__m512i sums, const Blocks& blocks, size_t block, const Lookup& lookup) {
+    const auto bytes = [&](const uint8_t* of_codes) {
+        return _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i*)(of_codes + block * BLOCK)));
+    };
+    __m512i e = _mm512_sub_epi16(_mm512_slli_epi16(sums, 1), _mm512_set1_epi16((int16_t)lookup.total));
+    if (blocks.scales) {
+        const __m512i shifted = _mm512_sll_epi16(e, _mm_cvtsi32_si128(blocks.shift));
+        e = _mm512_mulhi_epi16(shifted, _mm512_slli_epi16(bytes(blocks.scales), 7));
+    }
+    if (blocks.offsets) {
+        const __m512i factor = _mm512_set1_epi16((int16_t)lookup.offset_factor);
+        const __m512i worth = _mm512_mulhi_epu16(_mm512_slli_epi16(bytes(blocks.offsets), 8), factor);
+        // At most 65,279 · 65,535 >> 16 = 65,278, which is more than int16 holds: capped, and then added.
+        e = _mm512_adds_epi16(e, _mm512_min_epu16(worth, _mm512_set1_epi16(32767)));
+    }
+    return _mm512_adds_epi16(e, _mm512_set1_epi16(lookup.base));
+}
+
+// Call take(i, block, estimates) for each of N lookups and the blocks of `Codes`.
+template <class Codes, size_t N, class Take>
+void scan(const Blocks& blocks, size_t block, const Lookup* lookups, const Take& take) {
+    const size_t n_bytes = blocks.n_bytes, block_bytes = n_bytes * BLOCK;
+    const uint8_t* rows = blocks.codes + block * block_bytes;
     const uint8_t* tables[N];
-    for (size_t i = 0; i < N; i++) tables[i] = lookups[i].tables;
-    for (size_t b = 0; b < n_blocks; b++) {
-        const uint8_t* codes = blocks.codes + (first_block + b) * block_bytes;
-        __m512i e_low[N], e_high[N], o_low[N], o_high[N];
-        for (size_t i = 0; i < N; i++) e_low[i] = e_high[i] = o_low[i] = o_high[i] = _mm512_setzero_si512();
-        for (size_t step = 0; step < n_steps;) {
-            __m512i low[N], high[N];
-            for (size_t i = 0; i < N; i++) low[i] = high[i] = _mm512_setzero_si512();
-            const auto add = [&](size_t at, bool half) {
-                const __m512i code = load(codes + at * 64, half);
-                const __m512i code_low = _mm512_and_si512(code, nibble);
-                const __m512i code_high = _mm512_and_si512(_mm512_srli_epi16(code, 4), nibble);
-                for (size_t i = 0; i < N; i++) {
-                    const __m512i table = load(tables[i] + at * 64, half);
-                    low[i] = _mm512_add_epi8(low[i], _mm512_shuffle_epi8(table, code_low));
-                    high[i] = _mm512_add_epi8(high[i], _mm512_shuffle_epi8(table, code_high));
-                }
-            };
-            const size_t stop = std::min(step + ADDS_PER_BYTE, n_steps), whole = std::min(stop, blocks.n_bytes / 2);
-            for (; step < whole; step++) add(step, false);
-            for (; step < stop; step++) add(step, true);
-            for (size_t i = 0; i < N; i++) {
-                e_low[i] = _mm512_add_epi16(e_low[i], low[i]);
-                e_high[i] = _mm512_add_epi16(e_high[i], high[i]);
-                o_low[i] = _mm512_add_epi16(o_low[i], _mm512_srli_epi16(low[i], 8));
-                o_high[i] = _mm512_add_epi16(o_high[i], _mm512_srli_epi16(high[i], 8));
+    typename Codes::Bytes even[N], odd[N];
+    UNROLLED for (size_t i = 0; i < N; i++) tables[i] = lookups[i].tables, even[i] = odd[i] = Codes::zero();
+    static_assert(RUN_BYTES == 6);
+    const auto add_run = [&](size_t n_left, const uint8_t* run, size_t table) {
+        typename Codes::Bytes bytes[N];
+        UNROLLED for (size_t i = 0; i < N; i++) bytes[i] = Codes::zero();
+        if (n_left >= 6) {
+            look_up<Codes, 3>(run, block_bytes, tables, table, bytes);
+            look_up<Codes, 3>(run + 3 * BLOCK, block_bytes, tables, table + TABLES_OF_THREE, bytes);
+        } else {
+            if (n_left >= 3) {
+                look_up<Codes, 3>(run, block_bytes, tables, table, bytes);
+                run += 3 * BLOCK, table += TABLES_OF_THREE;
             }
+            if (n_left % 3 == 2) look_up<Codes, 2>(run, block_bytes, tables, table, bytes);
+            if (n_left % 3 == 1) look_up<Codes, 1>(run, block_bytes, tables, table, bytes);
         }
-        __m512i scale = _mm512_setzero_si512(), offset = scale;
-        if (blocks.scales) {
-            const uint8_t* p = blocks.scales + (first_block + b) * BLOCK;
-            scale = _mm512_slli_epi16(_mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i*)p)), 7);
+        UNROLLED for (size_t i = 0; i < N; i++) {  // to words, before bytes overflow
+            even[i] = Codes::add_words(even[i], bytes[i]);
+            odd[i] = Codes::add_words(odd[i], Codes::upper_bytes(bytes[i]));
         }
-        if (blocks.offsets) {
-            const uint8_t* p = blocks.offsets + (first_block + b) * BLOCK;
-            offset = _mm512_slli_epi16(_mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i*)p)), 8);
-        }
-        for (size_t i = 0; i < N; i++) {
-            __m512i e = sum_lanes(e_low[i], e_high[i], o_low[i], o_high[i]);
-            e = _mm512_sub_epi16(_mm512_slli_epi16(e, 1), _mm512_set1_epi16((int16_t)lookups[i].total));
-            if (blocks.scales) e = _mm512_mulhi_epi16(_mm512_sll_epi16(e, shift), scale);
-            if (blocks.offsets) {
-                const __m512i factor = _mm512_set1_epi16((int16_t)lookups[i].offset_factor);
-                // At most 65,279 · 65,535 >> 16 = 65,278, which is more than int16 holds: capped, and then added.
-                const __m512i worth = _mm512_min_epu16(_mm512_mulhi_epu16(offset, factor), _mm512_set1_epi16(32767));
-                e = _mm512_adds_epi16(e, worth);
-            }
-            e = _mm512_adds_epi16(e, _mm512_set1_epi16(lookups[i].base));
-            _mm512_storeu_si512(out[i] + b * BLOCK, e);
-        }
+    };
+    const size_t n_runs = n_bytes / 6, n_left = n_bytes % 6;
+    NOT_UNROLLED for (size_t run = 0; run < n_runs; run++) add_run(6, rows + run * 6 * BLOCK, run * TABLES_OF_RUN);
+    if (n_left) add_run(n_left, rows + n_runs * 6 * BLOCK, n_runs * TABLES_OF_RUN);
+    UNROLLED for (size_t i = 0; i < N; i++) {
+        __m512i in_order[Codes::N_BLOCKS];
+        Codes::in_order(even[i], odd[i], in_order);
+        for (size_t b = 0; b < Codes::N_BLOCKS; b++)
+            take(i, block + b, from_sums(in_order[b], blocks, block + b, lookups[i]));
+    }
+}
+
+template <size_t N, class Take>
+void scan_all(const Blocks& blocks, size_t begin, size_t end, const Lookup* lookups, const Take& take) {
+    for (; begin + 2 <= end; begin += 2) scan<Two, N>(blocks, begin, lookups, take);
+    if (begin < end) scan<One, N>(blocks, begin, lookups, take);
+}
+
+template <class Take>
+void scan_for(size_t n_lookups, const Blocks& blocks, size_t begin, size_t end, const Lookup* lookups,
+              const Take& take) {
+    switch (n_lookups) {
+        case 1: return scan_all<1>(blocks, begin, end, lookups, take);
+        case 2: return scan_all<2>(blocks, begin, end, lookups, take);
+        case 3: return scan_all<3>(blocks, begin, end, lookups, take);
+        case 4: return scan_all<4>(blocks, begin, end, lookups, take);
     }
 }
 
 void estimate(const Blocks& blocks, size_t first_block, size_t n_blocks, const Lookup* lookups, size_t n_lookups,
               int16_t* const* out) {
-    switch (n_lookups) {
-        case 1: return estimate_for<1>(blocks, first_block, n_blocks, lookups, out);
-        case 2: return estimate_for<2>(blocks, first_block, n_blocks, lookups, out);
-        case 3: return estimate_for<3>(blocks, first_block, n_blocks, lookups, out);
-        case 4: return estimate_for<4>(blocks, first_block, n_blocks, lookups, out);
-    }
+    scan_for(n_lookups, blocks, first_block, first_block + n_blocks, lookups,
+             [&](size_t i, size_t block, __m512i estimates) {
+                 _mm512_storeu_si512(out[i] + (block - first_block) * BLOCK, estimates);
+             });
 }
 
 // The lanes of a vector of `per_vector` that lie before `n`, from place `i` on.
@@ -109,16 +204,35 @@ inline uint32_t lanes_before(size_t n, size_t i, size_t per_vector) {
     return n - i >= per_vector ? (uint32_t)(~0ull >> (64 - per_vector)) : (1u << (n - i)) - 1;
 }
 
+// Append the estimates of those `lanes` that are at least `limit`.
+inline Candidate* append(__m512i estimates, __m512i limit, uint32_t lanes, uint32_t position, Candidate* end) {
+    uint32_t found = _mm512_mask_cmpge_epi16_mask(lanes, estimates, limit);
+    if (!found) return end;
+    alignas(64) int16_t values[BLOCK];
+    _mm512_store_si512(values, estimates);
+    for (; found; found &= found - 1) {
+        const int place = std::countr_zero(found);
+        *end++ = {values[place], position + (uint32_t)place};
+    }
+    return end;
+}
+
+void sift(const Blocks& blocks, size_t first_block, size_t n_codes, uint32_t position, const Lookup* lookups,
+          size_t n_lookups, Candidate** ends) {
+    const size_t end = first_block + (n_codes + BLOCK - 1) / BLOCK;
+    scan_for(n_lookups, blocks, first_block, end, lookups, [&](size_t i, size_t block, __m512i estimates) {
+        const size_t place = (block - first_block) * BLOCK;
+        const __m512i limit = _mm512_set1_epi16(lookups[i].threshold);
+        ends[i] = append(estimates, limit, lanes_before(n_codes, place, BLOCK), position + (uint32_t)place, ends[i]);
+    });
+}
+
 size_t collect(const int16_t* estimates, size_t n, int16_t threshold, uint32_t position, Candidate* out) {
     const __m512i limit = _mm512_set1_epi16(threshold);
     Candidate* end = out;
-    for (size_t i = 0; i < n; i += 32) {
-        const uint32_t lanes = lanes_before(n, i, 32);
-        const __m512i values = _mm512_maskz_loadu_epi16(lanes, estimates + i);
-        for (uint32_t found = _mm512_mask_cmpge_epi16_mask(lanes, values, limit); found; found &= found - 1) {
-            const size_t place = i + std::countr_zero(found);
-            *end++ = {estimates[place], position + (uint32_t)place};
-        }
+    for (size_t i = 0; i < n; i += BLOCK) {
+        const uint32_t lanes = lanes_before(n, i, BLOCK);
+        end = append(_mm512_maskz_loadu_epi16(lanes, estimates + i), limit, lanes, position + (uint32_t)i, end);
     }
     return end - out;
 }
@@ -235,6 +349,7 @@ void multiply(const Panels& panels, const uint8_t* queries, const float* query_s
 
 }  // namespace
 
-const Kernels AVX512_KERNELS = {"avx512", estimate, collect, count, find, dot_bytes, dot_floats, multiply};
+const Kernels AVX512_KERNELS = {"avx512", table_bytes, fill_tables, estimate,   sift,       collect,
+                                count,    find,        dot_bytes,   dot_floats, multiply};
 
 }  // namespace bitsieve

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "kernels.hpp"
+#include "nibble_tables.hpp"
 
 namespace bitsieve {
 namespace {
@@ -10,42 +11,33 @@ int16_t saturated(int32_t value) {
     return (int16_t)std::clamp(value, -32768, 32767);
 }
 
-// What a query's tables say of the 32 codes of a block. Sums and scores are kept to 16 bits, as the vector kernels do.
-void sum_tables(const uint8_t* block, const uint8_t* tables, size_t n_bytes, uint16_t* sums) {
-    for (size_t i = 0; i < 16; i++) {
-        uint32_t low = 0, high = 0;                          // of code i and of code i + 16
-        for (size_t half = 0; half < 2 * n_bytes; half++) {  // of a row of the block, and one table for each
-            const uint8_t pair = block[half * 16 + i];
-            low += tables[half * 16 + (pair & 15)];
-            high += tables[half * 16 + (pair >> 4)];
+// What a lookup says of the 32 codes of a block. Sums and scores are kept to 16 bits, as the vector kernels do.
+void estimate_block(const Blocks& blocks, size_t block, const Lookup& lookup, int16_t* out) {
+    uint32_t sums[BLOCK] = {};
+    const uint8_t* row = blocks.codes + block * blocks.n_bytes * BLOCK;
+    const uint8_t* table = lookup.tables;
+    for (size_t byte = 0; byte < blocks.n_bytes; byte++, row += BLOCK, table += 2 * NIBBLE_TABLE)
+        for (size_t code = 0; code < BLOCK; code++)
+            sums[code] += table[row[code] >> 4] + table[NIBBLE_TABLE + (row[code] & 15)];
+    for (size_t code = 0; code < BLOCK; code++) {
+        int16_t e = (int16_t)(2 * (int32_t)sums[code] - lookup.total);
+        if (blocks.scales) {
+            const int32_t scale = blocks.scales[block * BLOCK + code] << 7;
+            e = (int16_t)(((int16_t)(e << blocks.shift) * scale) >> 16);
         }
-        sums[i] = (uint16_t)low;
-        sums[i + 16] = (uint16_t)high;
+        if (blocks.offsets) {
+            const uint32_t offset = blocks.offsets[block * BLOCK + code] << 8;
+            e = saturated(e + (int32_t)std::min((offset * lookup.offset_factor) >> 16, 32767u));
+        }
+        out[code] = saturated(e + lookup.base);
     }
 }
 
 void estimate(const Blocks& blocks, size_t first_block, size_t n_blocks, const Lookup* lookups, size_t n_lookups,
               int16_t* const* out) {
-    for (size_t b = 0; b < n_blocks; b++) {
-        const size_t block = first_block + b;
-        for (size_t i = 0; i < n_lookups; i++) {
-            const Lookup& lookup = lookups[i];
-            uint16_t sums[BLOCK];
-            sum_tables(blocks.codes + block * blocks.n_bytes * BLOCK, lookup.tables, blocks.n_bytes, sums);
-            for (size_t code = 0; code < BLOCK; code++) {
-                int16_t e = (int16_t)(2 * sums[code] - lookup.total);
-                if (blocks.scales) {
-                    const int32_t scale = blocks.scales[block * BLOCK + code] << 7;
-                    e = (int16_t)(((int16_t)(e << blocks.shift) * scale) >> 16);
-                }
-                if (blocks.offsets) {
-                    const uint32_t offset = blocks.offsets[block * BLOCK + code] << 8;
-                    e = saturated(e + (int32_t)std::min((offset * lookup.offset_factor) >> 16, 32767u));
-                }
-                out[i][b * BLOCK + code] = saturated(e + lookup.base);
-            }
-        }
-    }
+    for (size_t b = 0; b < n_blocks; b++)
+        for (size_t i = 0; i < n_lookups; i++)
+            estimate_block(blocks, first_block + b, lookups[i], out[i] + b * BLOCK);
 }
 
 size_t collect(const int16_t* estimates, size_t n, int16_t threshold, uint32_t position, Candidate* out) {
@@ -55,6 +47,18 @@ size_t collect(const int16_t* estimates, size_t n, int16_t threshold, uint32_t p
         end += estimates[i] >= threshold;
     }
     return end - out;
+}
+
+void sift(const Blocks& blocks, size_t first_block, size_t n_codes, uint32_t position, const Lookup* lookups,
+          size_t n_lookups, Candidate** ends) {
+    for (size_t i = 0; i < n_lookups; i++) {
+        for (size_t first = 0; first < n_codes; first += BLOCK) {
+            int16_t estimates[BLOCK];
+            estimate_block(blocks, first_block + first / BLOCK, lookups[i], estimates);
+            const size_t n = std::min(n_codes - first, BLOCK);
+            ends[i] += collect(estimates, n, lookups[i].threshold, position + (uint32_t)first, ends[i]);
+        }
+    }
 }
 
 size_t count(const int16_t* estimates, size_t n, int16_t threshold) {
@@ -107,6 +111,7 @@ void multiply(const Panels& panels, const uint8_t* queries, const float* query_s
 
 }  // namespace
 
-const Kernels SCALAR_KERNELS = {"scalar", estimate, collect, count, find, dot_bytes, dot_floats, multiply};
+const Kernels SCALAR_KERNELS = {"scalar", nibble_table_bytes, fill_nibble_tables, estimate, sift, collect,
+                                count, find, dot_bytes, dot_floats, multiply};
 
 }  // namespace bitsieve

@@ -1,44 +1,18 @@
 #include "query.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 
 namespace bitsieve {
 namespace {
-
-constexpr int HIGHEST_ENTRY = 31;  // eight of them fit a byte, so sums are widened every eighth step only
-constexpr int HIGHEST_SUM = 32767;
 
 // To the nearest whole number, halves to the even one, for magnitudes below 2²²: a float32 of 1.5 · 2²³ has no
 // fraction left. Unlike std::nearbyint it needs no call where the compiler may not assume SSE 4.1.
 inline float round_to_even(float x) {
     constexpr float no_fraction = 12582912.0f;
     return (x + no_fraction) - no_fraction;
-}
-
-// BIT_SET[j][v] is all ones where bit j of the nibble v, the first being the one of value 8, is set.
-constexpr auto BIT_SET = [] {
-    std::array<std::array<uint8_t, 16>, 4> masks{};
-    for (int j = 0; j < 4; j++)
-        for (int v = 0; v < 16; v++) masks[j][v] = v >> (3 - j) & 1 ? 255 : 0;
-    return masks;
-}();
-
-// Entry v is the sum of |z_j| over the bits that agree: what the zeros agree with, and z_j more for each bit set.
-// All in bytes that wrap around, which the sums of what fits a byte may.
-int fill_group(const int* z, uint8_t* entries) {
-    int total = 0, agreeing_zeros = 0;
-    for (int j = 0; j < 4; j++) {
-        total += std::abs(z[j]);
-        agreeing_zeros += z[j] < 0 ? -z[j] : 0;
-    }
-    const uint8_t z0 = (uint8_t)z[0], z1 = (uint8_t)z[1], z2 = (uint8_t)z[2], z3 = (uint8_t)z[3];
-    for (int v = 0; v < 16; v++)
-        entries[v] = (uint8_t)(agreeing_zeros + (BIT_SET[0][v] & z0) + (BIT_SET[1][v] & z1) + (BIT_SET[2][v] & z2) +
-                               (BIT_SET[3][v] & z3));
-    return total;
 }
 
 float highest_magnitude(const float* values, size_t d) {
@@ -48,6 +22,14 @@ float highest_magnitude(const float* values, size_t d) {
         for (size_t j = 0; j < 16; j++) lanes[j] = std::max(lanes[j], std::fabs(values[i + j]));
     for (; i < d; i++) lanes[0] = std::max(lanes[0], std::fabs(values[i]));
     return *std::max_element(lanes, lanes + 16);
+}
+
+// Σ|x| of n_bytes · 8 values: eight sums side by side, then of these in pairs.
+float run_magnitude(const float* values, size_t n_bytes) {
+    float sums[8] = {};
+    for (size_t i = 0; i < 8 * n_bytes; i += 8)
+        for (size_t j = 0; j < 8; j++) sums[j] += std::fabs(values[i + j]);
+    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
 }
 
 template <class T>
@@ -62,10 +44,10 @@ float quantize(const float* values, size_t d, float highest, float offset, T* ou
 }  // namespace
 
 Levels::Levels(size_t n_bytes) {
-    const int n_groups = (int)(2 * n_bytes);
-    highest = std::min(HIGHEST_ENTRY, HIGHEST_SUM / n_groups);
+    const int n_runs = (int)((n_bytes + RUN_BYTES - 1) / RUN_BYTES);
+    highest = std::min(255, HIGHEST_SUM / n_runs);
     shift = 0;
-    while ((highest * n_groups) << (shift + 1) <= HIGHEST_SUM) shift++;
+    while ((highest * n_runs) << (shift + 1) <= HIGHEST_SUM) shift++;
 }
 
 float quantize_to_7_bits(const float* values, size_t d, uint8_t* out, size_t stride) {
@@ -76,29 +58,26 @@ float quantize_to_8_bits(const float* values, size_t d, int8_t* out, size_t stri
     return quantize(values, d, 127.0f, 0.0f, out, stride);
 }
 
-Tables make_tables(const float* projections, size_t n_bytes, const Levels& levels, uint8_t* tables) {
-    float magnitude = 0;  // of the group of four that is the largest
-    for (const float* p = projections; p < projections + 8 * n_bytes; p += 4)
-        magnitude = std::max(magnitude, (std::fabs(p[0]) + std::fabs(p[1])) + (std::fabs(p[2]) + std::fabs(p[3])));
-    // Rounding may add a half to each of the four.
-    const float scale = magnitude > 0 ? (float)(levels.highest - 2) / magnitude : 0;
+Tables make_tables(const Kernels& kernels, const float* projections, size_t n_bytes, int16_t* z, uint8_t* tables) {
+    float magnitude = 0;  // of the run that is the largest
+    for (size_t byte = 0; byte < n_bytes; byte += RUN_BYTES)
+        magnitude = std::max(magnitude, run_magnitude(projections + 8 * byte, std::min(RUN_BYTES, n_bytes - byte)));
+    // Rounding may add a half to each bit of a run.
+    const float highest = (float)std::max(1, Levels(n_bytes).highest - 4 * (int)RUN_BYTES);
+    const float scale = magnitude > 0 ? highest / magnitude : 0;
     int32_t total = 0;
-    for (size_t group = 0; group < 2 * n_bytes; group++) {
-        int z[4];
-        for (size_t j = 0; j < 4; j++) z[j] = (int)round_to_even(projections[4 * group + j] * scale);
-        total += fill_group(z, tables + 16 * group);
+    for (size_t i = 0; i < 8 * n_bytes; i++) {
+        z[i] = (int16_t)round_to_even(projections[i] * scale);
+        total += std::abs(z[i]);
     }
-    return {{tables, total, 0, 0}, magnitude > 0 ? magnitude / (float)(levels.highest - 2) : 0};
+    kernels.fill_tables(z, n_bytes, tables);
+    return {{tables, total, 0, 0, 0}, magnitude / highest};
 }
 
-Tables make_tables(const uint8_t* code, size_t n_bytes, uint8_t* tables) {
-    for (size_t group = 0; group < 2 * n_bytes; group++) {
-        const int nibble = group % 2 ? code[group / 2] & 15 : code[group / 2] >> 4;
-        int z[4];
-        for (int j = 0; j < 4; j++) z[j] = nibble >> (3 - j) & 1 ? 1 : -1;
-        fill_group(z, tables + 16 * group);
-    }
-    return {{tables, (int32_t)(8 * n_bytes), 0, 0}, 1};
+Tables make_tables(const Kernels& kernels, const uint8_t* code, size_t n_bytes, int16_t* z, uint8_t* tables) {
+    for (size_t i = 0; i < 8 * n_bytes; i++) z[i] = code[i / 8] >> (7 - i % 8) & 1 ? 1 : -1;
+    kernels.fill_tables(z, n_bytes, tables);
+    return {{tables, (int32_t)(8 * n_bytes), 0, 0, 0}, 1};
 }
 
 }  // namespace bitsieve

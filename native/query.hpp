@@ -8,9 +8,9 @@
 
 namespace bitsieve {
 
-// How codes of some length are scored: what their tables may hold, so that sums fit bytes and int16.
+// How codes of some length are scored, so that sums fit bytes and int16.
 struct Levels {
-    int highest;  // what a table's entry may be
+    int highest;  // what the magnitudes of a run may add up to
     int shift;    // how far a score can be shifted before it is scaled
 
     explicit Levels(size_t n_bytes);
@@ -27,10 +27,14 @@ struct Tables {
     Lookup lookup;
     float unit;  // what 1 is worth in the whole numbers: projection ≈ unit · z
 };
-// tables: (2 * n_bytes, 16) to be filled. Base and offset factor are left to the caller.
-Tables make_tables(const float* projections, size_t n_bytes, const Levels& levels, uint8_t* tables);
+// Bytes from one query's tables to the next one's.
+inline size_t table_stride(const Kernels& kernels, size_t n_bytes) {
+    return (kernels.table_bytes(n_bytes) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+// z: room for 8 * n_bytes. tables: to be filled. Base, threshold and offset factor are left to the caller.
+Tables make_tables(const Kernels& kernels, const float* projections, size_t n_bytes, int16_t* z, uint8_t* tables);
 
 // The same for a code instead of projections, so that an estimate is n_bits − 2 · Hamming distance.
-Tables make_tables(const uint8_t* code, size_t n_bytes, uint8_t* tables);
+Tables make_tables(const Kernels& kernels, const uint8_t* code, size_t n_bytes, int16_t* z, uint8_t* tables);
 
 }  // namespace bitsieve

@@ -122,8 +122,7 @@ def panels(*groups: FloatArray) -> Panels:
 def interleave(codes: CodeArray, starts: RowArray) -> tuple[ByteArray, RowArray]:
     """Codes in blocks of 32, each cell beginning a new block.
 
-    Byte r of 32 codes makes 32 bytes: 16 of high nibbles, then 16 of low ones; of these bytes, the low nibble
-    belongs to codes 0 to 15, the high nibble to codes 16 to 31. So one shuffle looks 16 or more nibbles up.
+    Byte r of each of the 32 makes row r, so that one shuffle looks bits of many codes up.
 
     codes: (n, n_bytes) uint8, cell by cell. starts: (n_cells + 1,), where each cell begins.
     Returns: blocks (n_blocks, n_bytes, 32) uint8, and where each cell's blocks begin, (n_cells + 1,).
@@ -132,10 +131,7 @@ def interleave(codes: CodeArray, starts: RowArray) -> tuple[ByteArray, RowArray]
     spread = spread_over_blocks(codes, starts, block_starts)
     blocks = on_cache_lines((int(block_starts[-1]), codes.shape[1], BLOCK), np.uint8)
     for rows in row_blocks(len(blocks), 1024):
-        by_byte = spread[rows].transpose(0, 2, 1)
-        first, second = by_byte[:, :, : BLOCK // 2], by_byte[:, :, BLOCK // 2 :]
-        blocks[rows, :, : BLOCK // 2] = first >> 4 | second & 0xF0
-        blocks[rows, :, BLOCK // 2 :] = first & 15 | second << 4
+        blocks[rows] = spread[rows].transpose(0, 2, 1)
     return blocks, block_starts
 
 
@@ -163,10 +159,7 @@ def deinterleave(blocks: ByteArray) -> CodeArray:
     >>> bool((deinterleave(interleave(codes, np.array([0, 32]))[0]) == codes).all())
     True
     """
-    n_bytes = blocks.shape[1]
-    high, low = blocks[:, :, : BLOCK // 2], blocks[:, :, BLOCK // 2 :]
-    by_byte = np.concatenate([high << 4 | low & 15, high & 0xF0 | low >> 4], axis=2)
-    return np.ascontiguousarray(by_byte.transpose(0, 2, 1)).reshape(-1, n_bytes)
+    return np.ascontiguousarray(blocks.transpose(0, 2, 1)).reshape(-1, blocks.shape[1])
 
 
 def unpanel(of_rows: Panels) -> NDArray[np.int8]:

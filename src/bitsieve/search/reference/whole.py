@@ -11,6 +11,8 @@ from ..layout import Panels, quantize, unpanel
 
 LEAST, MOST = -32_768, 32_767
 """What an estimate may be."""
+RUN_BITS = 48
+"""Bits of a code whose magnitudes the kernels add up in a byte."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,16 +25,23 @@ class Lookups:
 
 
 def lookups(projections: FloatArray) -> Lookups:
-    """Round so that four projections add up to what an entry of a table holds, at most 31."""
-    n_groups = projections.shape[1] // 4
-    highest = min(31, MOST // n_groups)
-    shift = (MOST // (highest * n_groups)).bit_length() - 1
-    groups = np.abs(projections).reshape(len(projections), n_groups, 4)
-    sums = (groups[..., 0] + groups[..., 1]) + (groups[..., 2] + groups[..., 3])
-    magnitudes = sums.max(axis=1, initial=0)
+    """Round so that magnitudes of a run of six bytes' bits add up to what a byte holds, and all of them to int16."""
+    q, n_bits = projections.shape
+    n_runs = -(-n_bits // RUN_BITS)
+    runs = np.zeros((q, n_runs, RUN_BITS // 8, 8), np.float32)
+    runs.reshape(q, -1)[:, :n_bits] = np.abs(projections)
+    sums = np.zeros((q, n_runs, 8), np.float32)
+    for byte in range(RUN_BITS // 8):
+        sums += runs[:, :, byte]
+    while sums.shape[-1] > 1:
+        sums = sums[..., ::2] + sums[..., 1::2]
+    magnitudes = sums.max(axis=(1, 2), initial=0)
+    highest = min(255, MOST // n_runs)
+    shift = (MOST // (highest * n_runs)).bit_length() - 1
+    rounded = np.float32(max(1, highest - RUN_BITS // 2))  # rounding may add a half to each
     with np.errstate(divide="ignore"):
-        scales = np.where(magnitudes > 0, np.float32(highest - 2) / magnitudes, np.float32(0))
-    return Lookups(np.rint(projections * scales[:, np.newaxis]), magnitudes / np.float32(highest - 2), shift)
+        scales = np.where(magnitudes > 0, rounded / magnitudes, np.float32(0))
+    return Lookups(np.rint(projections * scales[:, np.newaxis]), magnitudes / rounded, shift)
 
 
 def scaled(scores: NDArray[np.floating[Any]], scales: NDArray[np.uint8], shift: int) -> NDArray[np.int32]:
