@@ -1,5 +1,5 @@
 // Lookup tables of 16 bytes, one for each half of a code's byte, the high one first: what byte shuffles of 128 bits
-// read. The sets of kernels share them, but for AVX-512's.
+// read. Shared by all sets of kernels but AVX-512; static, since each set compiles them for its own CPU.
 #pragma once
 
 #include <array>
@@ -19,13 +19,13 @@ constexpr auto BIT_SET = [] {
     return masks;
 }();
 
-inline size_t nibble_table_bytes(size_t n_bytes) {
+static inline size_t nibble_table_bytes(size_t n_bytes) {
     return 2 * n_bytes * NIBBLE_TABLE;
 }
 
 // Entry v is what its zeros agree with, and z_j more for each bit set; in bytes that wrap around, which sums of what
 // fits a byte may.
-inline void fill_nibble_tables(const int16_t* z, size_t n_bytes, uint8_t* tables) {
+static inline void fill_nibble_tables(const int16_t* z, size_t n_bytes, uint8_t* tables) {
     for (size_t nibble = 0; nibble < 2 * n_bytes; nibble++, z += 4, tables += NIBBLE_TABLE) {
         int zeros = 0;
         for (int j = 0; j < 4; j++) zeros += z[j] < 0 ? -z[j] : 0;

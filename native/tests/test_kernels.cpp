@@ -41,53 +41,103 @@ void expect_equal(const char* set, const char* what, const T* got, const T* expe
 
 const std::vector<size_t> SIZES = {0, 1, 2, 5, 7, 13, 15, 16, 17, 31, 32, 33, 47, 48, 63, 64, 95, 1000};
 
-// What a test of `estimate` is over. Entry `−1` draws the tables' bytes, anything else is all of them.
+// What a test of `estimate` and `sift` is over. A magnitude below 0 draws the queries' whole numbers, anything else is
+// what each run of six bytes adds up to.
 struct Scan {
     size_t n_blocks, n_bytes, n_lookups;
     bool scaled, offset;
-    int entry = -1, base = 0, factor = -1;
+    int magnitude = -1, base = 0, factor = -1;
 };
 
-void check_estimate(const Kernels& set, const Scan& scan) {
-    constexpr size_t READABLE = 32;  // behind the tables, as kernels.hpp has it
+// Whole numbers of either sign whose magnitudes add up to `magnitude` in each run, or to at most 255.
+Aligned<int16_t> draw_projections(size_t n_bytes, int magnitude) {
+    Aligned<int16_t> z(8 * n_bytes);
+    for (size_t run = 0; run < n_bytes; run += RUN_BYTES) {
+        int left = magnitude < 0 ? draw(0, 255) : magnitude;
+        const size_t n = 8 * std::min(RUN_BYTES, n_bytes - run);
+        for (size_t i = 0; i < n; i++) {
+            const int share = i + 1 < n || magnitude < 0 ? draw(0, std::min(left, 12)) : left;
+            z[8 * run + i] = (int16_t)(draw(0, 1) ? share : -share);
+            left -= share;
+        }
+    }
+    return z;
+}
+
+// Tables, made by one set of kernels, and lookups into them.
+struct Lookups {
+    std::vector<Aligned<uint8_t>> tables;
+    std::vector<Lookup> lookups;
+
+    void add(const Kernels& set, const Aligned<int16_t>& z, Lookup lookup) {
+        tables.emplace_back(set.table_bytes(z.size() / 8));
+        set.fill_tables(z.data(), z.size() / 8, tables.back().data());
+        lookup.tables = tables.back().data();
+        lookups.push_back(lookup);
+    }
+};
+
+struct Found {
+    std::vector<Aligned<int16_t>> estimates;
+    std::vector<std::vector<Candidate>> candidates;
+};
+
+Found scan_by(const Kernels& set, const Blocks& blocks, size_t first, size_t n_codes,
+              const std::vector<Lookup>& lookups) {
+    const size_t padded = (n_codes + BLOCK - 1) / BLOCK * BLOCK;
+    Found found;
+    std::vector<int16_t*> out;
+    std::vector<Candidate*> ends;
+    for (size_t i = 0; i < lookups.size(); i++) {
+        out.push_back(found.estimates.emplace_back(padded).data());
+        ends.push_back(found.candidates.emplace_back(padded).data());
+    }
+    set.estimate(blocks, first, padded / BLOCK, lookups.data(), lookups.size(), out.data());
+    set.sift(blocks, first, n_codes, 4'000'000'000, lookups.data(), lookups.size(), ends.data());
+    for (size_t i = 0; i < lookups.size(); i++) found.candidates[i].resize(ends[i] - found.candidates[i].data());
+    return found;
+}
+
+void check_scan(const Kernels& set, const Scan& scan) {
     const auto byte = [] { return draw(0, 255); };
     const auto codes = filled<uint8_t>(scan.n_blocks * scan.n_bytes * BLOCK, byte);
     const auto scales = filled<uint8_t>(scan.n_blocks * BLOCK, byte);
     const auto offsets = filled<uint8_t>(scan.n_blocks * BLOCK, byte);
-    std::vector<Aligned<uint8_t>> tables;
-    std::vector<Lookup> lookups;
-    std::vector<Aligned<int16_t>> got, expected;
-    std::vector<int16_t*> got_rows, expected_rows;
-    const size_t first = scan.n_blocks > 1 ? 1 : 0, n = (scan.n_blocks - first) * BLOCK;
+    Lookups by_set, by_scalar;
     for (size_t i = 0; i < scan.n_lookups; i++) {
-        const auto entry = [&] { return scan.entry < 0 ? draw(0, 31) : scan.entry; };
-        tables.push_back(filled<uint8_t>(scan.n_bytes * 32 + READABLE, entry));
-        got.emplace_back(n);
-        expected.emplace_back(n);
-    }
-    for (size_t i = 0; i < scan.n_lookups; i++) {
-        const int total = draw(0, (int)scan.n_bytes * 62), base = scan.base ? scan.base : draw(-32768, 32767);
-        const int factor = scan.factor < 0 ? draw(0, 65535) : scan.factor;
-        lookups.push_back({tables[i].data(), total, (int16_t)base, (uint16_t)factor});
-        got_rows.push_back(got[i].data());
-        expected_rows.push_back(expected[i].data());
+        const auto z = draw_projections(scan.n_bytes, scan.magnitude);
+        Lookup lookup = {};
+        for (const int16_t value : z) lookup.total += std::abs(value);
+        lookup.base = (int16_t)(scan.base ? scan.base : draw(-32768, 32767));
+        lookup.threshold = (int16_t)std::clamp(lookup.base + draw(-300, 300), -32768, 32767);
+        lookup.offset_factor = (uint16_t)(scan.factor < 0 ? draw(0, 65535) : scan.factor);
+        by_set.add(set, z, lookup);
+        by_scalar.add(SCALAR_KERNELS, z, lookup);
     }
     const Blocks blocks = {codes.data(), scan.scaled ? scales.data() : nullptr, scan.offset ? offsets.data() : nullptr,
                            scan.n_bytes, draw(0, 4)};
-    set.estimate(blocks, first, n / BLOCK, lookups.data(), scan.n_lookups, got_rows.data());
-    SCALAR_KERNELS.estimate(blocks, first, n / BLOCK, lookups.data(), scan.n_lookups, expected_rows.data());
-    for (size_t i = 0; i < scan.n_lookups; i++) expect_equal(set.name, "estimate", got_rows[i], expected_rows[i], n);
+    const size_t first = scan.n_blocks > 1 ? 1 : 0, n_blocks = scan.n_blocks - first;
+    const size_t n_codes = n_blocks * BLOCK - (n_blocks ? draw(0, 31) : 0);
+    const Found got = scan_by(set, blocks, first, n_codes, by_set.lookups);
+    const Found expected = scan_by(SCALAR_KERNELS, blocks, first, n_codes, by_scalar.lookups);
+    for (size_t i = 0; i < scan.n_lookups; i++) {
+        const auto &some = got.candidates[i], &others = expected.candidates[i];
+        const size_t n_found = some.size(), n_expected = others.size();
+        expect_equal(set.name, "estimate", got.estimates[i].data(), expected.estimates[i].data(), n_blocks * BLOCK);
+        expect_equal(set.name, "sift's number", &n_found, &n_expected, 1);
+        expect_equal(set.name, "sift", some.data(), others.data(), n_expected);
+    }
 }
 
-void check_estimates(const Kernels& set) {
+void check_scans(const Kernels& set) {
     for (size_t n_bytes = 1; n_bytes <= 130; n_bytes += n_bytes < 66 ? 1 : 31)
         for (size_t n_lookups = 1; n_lookups <= MAX_LOOKUPS; n_lookups++)
             for (int kind = 0; kind < 4; kind++)
-                check_estimate(set, {n_bytes % 5, n_bytes, n_lookups, bool(kind & 1), bool(kind & 2)});
-    for (const int entry : {0, 31})
+                check_scan(set, {n_bytes % 5, n_bytes, n_lookups, bool(kind & 1), bool(kind & 2)});
+    for (const int magnitude : {0, 255})
         for (const int base : {-32768, -1, 1, 32767})
             for (const int factor : {0, 1, 256, 32768, 65535})
-                check_estimate(set, {2, 64, 4, factor == 256, true, entry, base, factor});
+                check_scan(set, {3, 64, 4, factor == 256, true, magnitude, base, factor});
 }
 
 void check_thresholds(const Kernels& set) {
@@ -181,7 +231,7 @@ int main() {
     using namespace bitsieve;
     for (const Kernels* set : available()) {
         n_checks = 0;
-        check_estimates(*set);
+        check_scans(*set);
         check_thresholds(*set);
         check_find(*set);
         check_dots(*set);
