@@ -1,4 +1,4 @@
-// `bitsieve._native.FlatIndex` and `CellIndex`: arrays of NumPy, held and searched without the GIL.
+// `bitsieve._native.FlatIndex` and `CellIndex`: arrays of NumPy, held and searched without the GIL; and `unit_rows`.
 //
 // bitsieve.search.flat and .cells make them, and check what users give; here only shapes that would read beyond an
 // array are refused.
@@ -16,6 +16,7 @@
 #include "cells.hpp"
 #include "flat.hpp"
 #include "query.hpp"
+#include "unit_rows.hpp"
 
 namespace nb = nanobind;
 
@@ -54,6 +55,14 @@ struct Output {
     int64_t* counts() { return effort ? effort->data() : unasked.data(); }
     Seconds times() const { return {seconds.cells, seconds.codes, seconds.rerank}; }
 };
+
+// What check_vectors in bitsieve.arrays accepts as it is. Anything else is for that to convert, or to refuse with
+// reasons. The GIL is kept: for one query, handing it over and back would take longer than the check.
+bool is_unit_rows(nb::handle vectors, size_t d, float tolerance) {
+    Array<float, 2> rows;
+    return nb::try_cast(vectors, rows, false) && rows.shape(1) == d &&
+           unit_rows(rows.data(), rows.shape(0), d, tolerance);
+}
 
 // The arrays that both kinds of index have.
 struct Shared {
@@ -227,6 +236,8 @@ void bind_search(nb::module_& m) {
         .def("search", &BoundCellIndex::search, "kernels"_a, "queries"_a, "k"_a, "n_candidates"_a, "n_probes"_a,
              "probe_margin"_a, "margin"_a, "allowed"_a.none(), "threads"_a, "ids"_a.noconvert(), "scores"_a.noconvert(),
              "effort"_a.noconvert().none());
+    m.def("unit_rows", &is_unit_rows, "vectors"_a, "d"_a, "tolerance"_a,
+          "Whether vectors are C-contiguous float32 of shape (n, d), all rows of L2 norm 1 within the tolerance.");
 }
 
 }  // namespace bitsieve
