@@ -95,13 +95,13 @@ class CellCodes:
         Returns: effort counts cells, codes in them, candidates, and vectors whose exact cosine was computed; it may
             be missing without `explain`.
         """
-        kernels = native.module()
-        if kernels is None:
+        kernels = native.active()
+        if kernels == native.NUMPY:
             return search_cells(self.arrays, plan, queries, allowed)
         if self._native is None:
-            self._native = _native_index(kernels, self.arrays)
+            self._native = _native_index(native.module(), self.arrays)
         rows, scores, effort = room(len(queries), plan.k, 4 if explain else 0)
-        seconds = self._native.search(native.active(), queries, *plan, allowed, threads, rows, scores, effort)
+        seconds = self._native.search(kernels, queries, *plan, allowed, threads, rows, scores, effort)
         return Found(rows, scores, UNCOUNTED if effort is None else effort, seconds)
 
 

@@ -68,14 +68,14 @@ class FlatCodes:
         Returns: effort counts candidates, and vectors whose exact cosine was computed; it may be missing without
             `explain`.
         """
-        kernels = native.module()
-        if kernels is None:
+        kernels = native.active()
+        if kernels == native.NUMPY:
             return search_flat(self.arrays, queries, k, n_candidates, query_codes, allowed)
         if self._native is None:
-            self._native = _native_index(kernels, self.arrays)
+            self._native = _native_index(native.module(), self.arrays)
         rows, scores, effort = room(len(queries), k, 2 if explain else 0)
         seconds = self._native.search(
-            native.active(), queries, k, n_candidates, query_codes, allowed, threads, rows, scores, effort
+            kernels, queries, k, n_candidates, query_codes, allowed, threads, rows, scores, effort
         )
         return Found(rows, scores, UNCOUNTED if effort is None else effort, seconds)
 
