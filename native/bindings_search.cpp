@@ -1,4 +1,4 @@
-// `bitsieve._native.FlatIndex` and `CellIndex`: arrays of NumPy, held and searched without the GIL.
+// `bitsieve._native.FlatIndex` and `CellIndex`: arrays of NumPy, held and searched without the GIL; and `unit_rows`.
 //
 // bitsieve.search.flat and .cells make them, and check what users give; here only shapes that would read beyond an
 // array are refused.
@@ -6,17 +6,17 @@
 #include <nanobind/stl/array.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
-#include <nanobind/stl/tuple.h>
 
 #include <array>
-#include <memory>
 #include <optional>
-#include <tuple>
+#include <utility>
+#include <vector>
 
 #include "bindings.hpp"
 #include "cells.hpp"
 #include "flat.hpp"
 #include "query.hpp"
+#include "unit_rows.hpp"
 
 namespace nb = nanobind;
 
@@ -25,38 +25,44 @@ namespace {
 
 template <class T, size_t dimensions>
 using Array = nb::ndarray<const T, nb::ndim<dimensions>, nb::c_contig, nb::device::cpu>;
+// An array to be filled. NumPy makes it: that takes half the time of making one here and handing it over.
 template <class T>
-using Result = nb::ndarray<nb::numpy, T, nb::ndim<2>>;
+using Result = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
 void expect(bool agrees, const char* what) {
     if (!agrees) throw nb::value_error(what);
 }
 
-// An array of results, which NumPy frees.
-template <class T>
-Result<T> own(std::unique_ptr<T[]> values, size_t rows, size_t columns) {
-    T* data = values.get();
-    nb::capsule owner(values.release(), [](void* p) noexcept { delete[] static_cast<T*>(p); });
-    return Result<T>(data, {rows, columns}, owner);
-}
+// Seconds for cells, codes and reranks.
+using Seconds = std::array<double, 3>;
 
-// ids (q, k), scores (q, k), per query what was done (2 or 4, q), and seconds for cells, codes and reranks.
-using Found = std::tuple<Result<int64_t>, Result<float>, Result<int64_t>, std::array<double, 3>>;
-
+// Where the results of q queries go.
 struct Output {
-    size_t n_queries, k, n_counts;
-    std::unique_ptr<int64_t[]> ids{new int64_t[n_queries * k]};
-    std::unique_ptr<float[]> scores{new float[n_queries * k]};
-    std::unique_ptr<int64_t[]> counts{new int64_t[n_counts * n_queries]};
-    StageSeconds seconds{};
+    Result<int64_t> ids;                    // (q, k)
+    Result<float> scores;                   // (q, k)
+    std::optional<Result<int64_t>> effort;  // (n_counts, q), or nothing where nobody asks for it
+    std::vector<int64_t> unasked;
+    StageSeconds seconds;
 
-    Found take() {
-        return {own(std::move(ids), n_queries, k),
-                own(std::move(scores), n_queries, k),
-                own(std::move(counts), n_counts, n_queries),
-                {seconds.cells, seconds.codes, seconds.rerank}};
+    Output(size_t n_queries, size_t k, size_t n_counts, Result<int64_t> ids_to_fill, Result<float> scores_to_fill,
+           std::optional<Result<int64_t>> effort_to_fill)
+        : ids(std::move(ids_to_fill)), scores(std::move(scores_to_fill)), effort(std::move(effort_to_fill)) {
+        expect(ids.shape(0) == n_queries && ids.shape(1) == k, "room for the ids of each query");
+        expect(scores.shape(0) == n_queries && scores.shape(1) == k, "room for the scores of each query");
+        expect(!effort || (effort->shape(0) == n_counts && effort->shape(1) == n_queries), "room for the effort");
+        if (!effort) unasked.resize(n_counts * n_queries);
     }
+    int64_t* counts() { return effort ? effort->data() : unasked.data(); }
+    Seconds times() const { return {seconds.cells, seconds.codes, seconds.rerank}; }
 };
+
+// What check_vectors in bitsieve.arrays accepts as it is. Anything else is for that to convert, or to refuse with
+// reasons. The GIL is kept: for one query, handing it over and back would take longer than the check.
+bool is_unit_rows(nb::handle vectors, size_t d, float tolerance) {
+    Array<float, 2> rows;
+    return nb::try_cast(vectors, rows, false) && rows.shape(1) == d &&
+           unit_rows(rows.data(), rows.shape(0), d, tolerance);
+}
 
 // The arrays that both kinds of index have.
 struct Shared {
@@ -111,9 +117,10 @@ public:
         index_ = {rows, mean_.data(), arrays_.panels(rows.stride, 8 * blocks.n_bytes), blocks, scale_step, offset_step};
     }
 
-    Found search(const std::string& kernels, Array<float, 2> queries, size_t k, size_t n_candidates,
-                 std::optional<Array<uint8_t, 2>> query_codes, std::optional<Array<bool, 2>> allowed,
-                 size_t threads) const {
+    // ids, scores: (q, k), to be filled. effort: (2, q), likewise, or null.
+    Seconds search(const std::string& kernels, Array<float, 2> queries, size_t k, size_t n_candidates,
+                   std::optional<Array<uint8_t, 2>> query_codes, std::optional<Array<bool, 2>> allowed, size_t threads,
+                   Result<int64_t> ids, Result<float> scores, std::optional<Result<int64_t>> effort) const {
         const size_t n_queries = queries.shape(0), n = index_.rows.n;
         expect(queries.shape(1) == index_.rows.d, "queries of the dimension of the vectors");
         expect(!query_codes || (query_codes->shape(0) == n_queries && query_codes->shape(1) == index_.blocks.n_bytes),
@@ -121,17 +128,17 @@ public:
         expect(!allowed || (allowed->shape(1) == n && (allowed->shape(0) == 1 || allowed->shape(0) == n_queries)),
                "allowed for each vector, once or for each query");
         const Kernels& set = checked_kernels(kernels);
-        Output output{n_queries, k, 2};
+        Output output(n_queries, k, 2, std::move(ids), std::move(scores), std::move(effort));
         {
             nb::gil_scoped_release free_gil;
             const uint8_t* mask = allowed ? reinterpret_cast<const uint8_t*>(allowed->data()) : nullptr;
             const size_t mask_stride = allowed && allowed->shape(0) > 1 ? n : 0;
             const FlatPlan plan = {k, n_candidates, query_codes ? query_codes->data() : nullptr, mask, mask_stride};
-            int64_t* counts = output.counts.get();
-            search_flat(set, index_, plan, queries.data(), n_queries, threads, output.ids.get(), output.scores.get(),
+            int64_t* counts = output.counts();
+            search_flat(set, index_, plan, queries.data(), n_queries, threads, output.ids.data(), output.scores.data(),
                         counts, counts + n_queries, output.seconds);
         }
-        return output.take();
+        return output.times();
     }
 
 private:
@@ -175,22 +182,24 @@ public:
                   scale_step};
     }
 
-    Found search(const std::string& kernels, Array<float, 2> queries, size_t k, size_t n_candidates, size_t n_probes,
-                 float probe_margin, float margin, std::optional<Array<bool, 1>> allowed, size_t threads) const {
+    // ids, scores: (q, k), to be filled. effort: (4, q), likewise, or null.
+    Seconds search(const std::string& kernels, Array<float, 2> queries, size_t k, size_t n_candidates, size_t n_probes,
+                   float probe_margin, float margin, std::optional<Array<bool, 1>> allowed, size_t threads,
+                   Result<int64_t> ids, Result<float> scores, std::optional<Result<int64_t>> effort) const {
         const size_t n_queries = queries.shape(0);
         expect(queries.shape(1) == index_.rows.d, "queries of the dimension of the vectors");
         expect(!allowed || allowed->shape(0) == index_.rows.n, "allowed for each vector");
         const Kernels& set = checked_kernels(kernels);
-        Output output{n_queries, k, 4};
+        Output output(n_queries, k, 4, std::move(ids), std::move(scores), std::move(effort));
         {
             nb::gil_scoped_release free_gil;
             const uint8_t* mask = allowed ? reinterpret_cast<const uint8_t*>(allowed->data()) : nullptr;
             const CellPlan plan = {k, n_candidates, n_probes, probe_margin, margin, mask};
-            int64_t* counts = output.counts.get();
-            search_cells(set, index_, plan, queries.data(), n_queries, threads, output.ids.get(), output.scores.get(),
+            int64_t* counts = output.counts();
+            search_cells(set, index_, plan, queries.data(), n_queries, threads, output.ids.data(), output.scores.data(),
                          {counts, counts + n_queries, counts + 2 * n_queries, counts + 3 * n_queries}, output.seconds);
         }
-        return output.take();
+        return output.times();
     }
 
 private:
@@ -214,7 +223,8 @@ void bind_search(nb::module_& m) {
              "panel_sums"_a, "panel_steps"_a, "codes"_a, "scales"_a.none(), "offsets"_a.none(), "scale_step"_a,
              "offset_step"_a)
         .def("search", &BoundFlatIndex::search, "kernels"_a, "queries"_a, "k"_a, "n_candidates"_a,
-             "query_codes"_a.none(), "allowed"_a.none(), "threads"_a);
+             "query_codes"_a.none(), "allowed"_a.none(), "threads"_a, "ids"_a.noconvert(), "scores"_a.noconvert(),
+             "effort"_a.noconvert().none());
     nb::class_<BoundCellIndex>(m, "CellIndex")
         .def(nb::init<Array<float, 2>, Array<uint8_t, 2>, Array<float, 1>, float, Array<int64_t, 1>,
                       std::optional<Array<uint32_t, 1>>, Array<float, 1>, Array<int8_t, 4>, Array<int32_t, 1>,
@@ -224,7 +234,10 @@ void bind_search(nb::module_& m) {
              "position_rows"_a.none(), "bonus"_a, "panel_values"_a, "panel_sums"_a, "panel_steps"_a, "cell_positions"_a,
              "cell_blocks"_a, "codes"_a, "scales"_a, "scale_step"_a)
         .def("search", &BoundCellIndex::search, "kernels"_a, "queries"_a, "k"_a, "n_candidates"_a, "n_probes"_a,
-             "probe_margin"_a, "margin"_a, "allowed"_a.none(), "threads"_a);
+             "probe_margin"_a, "margin"_a, "allowed"_a.none(), "threads"_a, "ids"_a.noconvert(), "scores"_a.noconvert(),
+             "effort"_a.noconvert().none());
+    m.def("unit_rows", &is_unit_rows, "vectors"_a, "d"_a, "tolerance"_a,
+          "Whether vectors are C-contiguous float32 of shape (n, d), all rows of L2 norm 1 within the tolerance.");
 }
 
 }  // namespace bitsieve

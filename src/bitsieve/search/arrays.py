@@ -13,6 +13,11 @@ from numpy.typing import NDArray
 from ..arrays import CodeArray, FloatArray, RowArray
 from .layout import ByteArray, ByteRows, Panels, interleave, spread_over_blocks
 
+ROW = np.dtype(np.int64)
+SCORE = np.dtype(np.float32)
+UNCOUNTED = np.empty((0, 0), ROW)
+"""The effort of a search that nobody asks to be explained."""
+
 
 class Found(NamedTuple):
     """rows: (q, k) int64, −1 where there is none. scores: (q, k) float32, −inf there.
@@ -28,9 +33,15 @@ class Found(NamedTuple):
 
 
 def nothing_found(q: int, k: int, n_counts: int) -> Found:
-    """Room for what q queries find."""
+    """What q queries find in nothing, and room for what they find elsewhere."""
     rows, scores = np.full((q, k), -1), np.full((q, k), -np.inf, np.float32)
     return Found(rows, scores, np.zeros((n_counts, q), np.int64), [0.0, 0.0, 0.0])
+
+
+def room(q: int, k: int, n_counts: int) -> tuple[RowArray, FloatArray, RowArray | None]:
+    """Rows, scores and effort of q queries, for the kernels in C++ to fill; no effort where n_counts is 0."""
+    # Of a dtype that is made already: np.empty takes a third longer to look np.int64 up.
+    return np.empty((q, k), ROW), np.empty((q, k), SCORE), np.empty((n_counts, q), ROW) if n_counts else None
 
 
 def joined(parts: Sequence[Found]) -> Found:
@@ -92,8 +103,7 @@ class CellArrays:
     scale_step: float
 
 
-@dataclass(frozen=True)
-class CellPlan:
+class CellPlan(NamedTuple):
     """How hard to look into cells.
 
     n_candidates: so many codes are reranked at most; n or more: all of the visited cells'.

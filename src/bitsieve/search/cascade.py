@@ -11,13 +11,13 @@ from typing import Literal, TypeAlias, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import CodeArray, FloatArray, RowArray, check_count, check_vectors
+from ..arrays import CodeArray, FloatArray, RowArray, check_vectors
 from ..codec import ITQ, Cells, PivotFilter
 from ..codec.corrections import corrections, try_corrections
 from ..errors import InputError, NotFittedError
 from .arrays import nothing_found
 from .cells import CellCodes
-from .checks import Ids, check_allowed, check_ids, check_margin, check_parts, check_probes
+from .checks import Ids, check_allowed, check_ids, check_parts, check_queries, check_search, with_none
 from .flat import FlatCodes
 from .pivoted import search_past_pivots
 from .stages import Stage, stages_of
@@ -47,6 +47,7 @@ class Cascade:
     corrections_: bool
     pivot_distances_: FloatArray | None
     cells_: Cells | None
+    _ids_and_none: Ids | None
     _flat_codes: FlatCodes | None
     _cell_codes: CellCodes | None
 
@@ -104,7 +105,8 @@ class Cascade:
         if isinstance(self.cells, Cells):
             vars(self.cells).update(vars(cells))
             cells = self.cells
-        self.vectors_, self.ids_, self._numbered = vectors, checked_ids, ids is None
+        self.vectors_, self.ids_ = vectors, checked_ids
+        self._ids_and_none = None if ids is None else with_none(checked_ids)
         self.codes_, self.corrections_, self.pivot_distances_, self.cells_ = codes, pays, distances, cells
         self._flat_codes, self._cell_codes = flat_codes, cell_codes
         return self
@@ -161,23 +163,18 @@ class Cascade:
         """
         if not hasattr(self, "ids_"):
             raise NotFittedError("this Cascade holds no vectors yet: call build(vectors)")
-        check_count(k, "k")
-        check_count(n_candidates, "n_candidates")
-        check_count(threads, "threads")
-        if k > n_candidates:
-            raise InputError(f"k={k} is more than n_candidates={n_candidates}: raise n_candidates")
-        check_probes(n_probes, probe_margin)
-        check_margin(rerank_margin, "rerank_margin")
+        check_search(k, n_candidates, threads, n_probes, probe_margin, rerank_margin)
         by_cells = self._takes_cells(
             scoring, pivot_threshold, n_probes is not None or probe_margin is not None
         )
         n, d = self.vectors_.shape
-        queries = check_vectors(queries, d=d, unit=True, name="queries")
+        queries = check_queries(queries, d)
         mask = None if allowed is None else check_allowed(allowed, n)
         # When no more are allowed than are reranked, they are all compared.
         all_allowed = mask is not None and int(np.count_nonzero(mask)) <= n_candidates
-        n_candidates = n if all_allowed else min(n_candidates, n)
-        threads = min(threads, max(1, len(queries)))
+        n_candidates = n if all_allowed or n_candidates > n else n_candidates
+        if threads > 1:
+            threads = min(threads, max(1, len(queries)))
 
         stages: list[Stage] = []
         n_codes: int | RowArray = n
@@ -190,10 +187,10 @@ class Cascade:
                 plan = self._cell_codes.plan(
                     k, n_candidates, n_probes, probe_margin, rerank_margin, all_allowed
                 )
-                found = self._cell_codes.search(queries, plan, allowed=mask, threads=threads)
+                found = self._cell_codes.search(queries, plan, allowed=mask, threads=threads, explain=explain)
         elif pivot_threshold is None or self.pivots is None or self.pivot_distances_ is None:
             found = self._flat_codes.search(
-                queries, k, n_candidates=n_candidates, query_codes=codes, threads=threads,
+                queries, k, n_candidates=n_candidates, query_codes=codes, threads=threads, explain=explain,
                 allowed=None if mask is None else mask[np.newaxis],
             )  # fmt: skip
         else:
@@ -226,9 +223,4 @@ class Cascade:
         return by_cells
 
     def _ids_of(self, rows: RowArray) -> Ids:
-        if self._numbered:
-            return rows
-        ids: Ids = np.empty(rows.shape, self.ids_.dtype)
-        ids[rows >= 0] = self.ids_[rows[rows >= 0]]
-        ids[rows < 0] = None if self.ids_.dtype == object else -1
-        return ids
+        return rows if self._ids_and_none is None else self._ids_and_none[rows]

@@ -1,5 +1,6 @@
 """Codes of residuals, cell by cell: a query visits the cells it is near."""
 
+from functools import lru_cache
 from math import pi, sqrt
 from typing import Any
 
@@ -10,7 +11,7 @@ from ..arrays import BoolArray, FloatArray, RowArray
 from ..codec.blocks import row_blocks
 from ..codec.cells import Cells
 from . import native
-from .arrays import CellArrays, CellPlan, Found, block_arrays, to_bytes
+from .arrays import UNCOUNTED, CellArrays, CellPlan, Found, block_arrays, room, to_bytes
 from .layout import byte_rows, panels
 from .reference import search_cells
 
@@ -79,34 +80,44 @@ class CellCodes:
         all_cells: bool,
     ) -> CellPlan:  # fmt: skip
         """How hard to look, from what a caller of `Cascade.search` said."""
-        margin = min(float(rerank_margin), FARTHEST) * self.estimate_error
-        if all_cells:
-            n_probes = self.n_cells
-        if n_probes is not None:
-            return CellPlan(k, n_candidates, min(n_probes, self.n_cells), 0.0, margin)
-        if probe_margin is None:
-            probe_margin = self.default_probe_margin
-        return CellPlan(k, n_candidates, 0, min(float(probe_margin), FARTHEST), margin)
+        return _plan(
+            k, n_candidates, self.n_cells if all_cells else n_probes, probe_margin, rerank_margin,
+            self.n_cells, self.default_probe_margin, self.estimate_error,
+        )  # fmt: skip
 
     def search(
-        self, queries: FloatArray, plan: CellPlan, *, allowed: BoolArray | None = None, threads: int = 1
-    ) -> Found:
+        self, queries: FloatArray, plan: CellPlan, *, allowed: BoolArray | None = None, threads: int = 1,
+        explain: bool = True,
+    ) -> Found:  # fmt: skip
         """The k best of the candidates in the visited cells.
 
         queries: (q, d) float32. allowed: (n,), which vectors may be found.
-        Returns: effort counts cells, codes in them, candidates, and vectors whose exact cosine was computed.
+        Returns: effort counts cells, codes in them, candidates, and vectors whose exact cosine was computed; it may
+            be missing without `explain`.
         """
-        kernels = native.module()
-        if kernels is None:
+        kernels = native.active()
+        if kernels == native.NUMPY:
             return search_cells(self.arrays, plan, queries, allowed)
         if self._native is None:
-            self._native = _native_index(kernels, self.arrays)
-        return Found(
-            *self._native.search(
-                native.active(), queries, plan.k, plan.n_candidates, plan.n_probes, plan.probe_margin,
-                plan.margin, allowed, threads,
-            )
-        )  # fmt: skip
+            self._native = _native_index(native.module(), self.arrays)
+        rows, scores, effort = room(len(queries), plan.k, 4 if explain else 0)
+        seconds = self._native.search(kernels, queries, *plan, allowed, threads, rows, scores, effort)
+        return Found(rows, scores, UNCOUNTED if effort is None else effort, seconds)
+
+
+@lru_cache(
+    maxsize=1024
+)  # one search's is mostly the next one's, and looking it up takes a third of making it
+def _plan(
+    k: int, n_candidates: int, n_probes: int | None, probe_margin: float | None, rerank_margin: float,
+    n_cells: int, default_probe_margin: float, estimate_error: float,
+) -> CellPlan:  # fmt: skip
+    margin = min(float(rerank_margin), FARTHEST) * estimate_error
+    if n_probes is not None:
+        return CellPlan(k, n_candidates, min(n_probes, n_cells), 0.0, margin)
+    if probe_margin is None:
+        probe_margin = default_probe_margin
+    return CellPlan(k, n_candidates, 0, min(float(probe_margin), FARTHEST), margin)
 
 
 def _spill(

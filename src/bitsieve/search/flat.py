@@ -7,7 +7,7 @@ import numpy as np
 from ..arrays import BoolArray, CodeArray, FloatArray
 from ..codec import ITQ
 from . import native
-from .arrays import FlatArrays, Found, block_arrays, to_bytes
+from .arrays import UNCOUNTED, FlatArrays, Found, block_arrays, room, to_bytes
 from .layout import byte_rows, panels
 from .reference import search_flat
 
@@ -59,21 +59,25 @@ class FlatCodes:
         query_codes: CodeArray | None = None,
         allowed: BoolArray | None = None,
         threads: int = 1,
+        explain: bool = True,
     ) -> Found:
         """The k best of the n_candidates whose codes look best.
 
         queries: (q, d) float32. query_codes: (q, n_bytes), to rank by Hamming distance; None ranks by projections.
         allowed: (1 or q, n), which vectors may be found.
-        Returns: effort counts candidates, and vectors whose exact cosine was computed.
+        Returns: effort counts candidates, and vectors whose exact cosine was computed; it may be missing without
+            `explain`.
         """
-        kernels = native.module()
-        if kernels is None:
+        kernels = native.active()
+        if kernels == native.NUMPY:
             return search_flat(self.arrays, queries, k, n_candidates, query_codes, allowed)
         if self._native is None:
-            self._native = _native_index(kernels, self.arrays)
-        return Found(
-            *self._native.search(native.active(), queries, k, n_candidates, query_codes, allowed, threads)
+            self._native = _native_index(native.module(), self.arrays)
+        rows, scores, effort = room(len(queries), k, 2 if explain else 0)
+        seconds = self._native.search(
+            kernels, queries, k, n_candidates, query_codes, allowed, threads, rows, scores, effort
         )
+        return Found(rows, scores, UNCOUNTED if effort is None else effort, seconds)
 
 
 def _native_index(kernels: Any, arrays: FlatArrays) -> Any:
