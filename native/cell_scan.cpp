@@ -115,6 +115,10 @@ void CellSearch::choose_cells(size_t q) {
 
 template <class AnyVisit>
 void CellSearch::group_by_cell(const std::vector<AnyVisit>& visits, std::vector<AnyVisit>& sorted) {
+    if (n_ == 1) {  // then they are in the order of the cells
+        sorted = visits;
+        return;
+    }
     starts_.assign(index_->n_cells + 1, 0);
     for (const AnyVisit& visit : visits) starts_[visit.cell + 1]++;
     for (size_t c = 0; c < index_->n_cells; c++) starts_[c + 1] += starts_[c];

@@ -1,6 +1,6 @@
 """bitsieve with cells: 248 bits of the residual from a cell's centroid and a byte of scale, 32 bytes a vector.
 
-`probe_margin`, `n_candidates` and `rerank_margin` are what a caller sets. Cells: about 3 √n, and twice as many.
+`probe_margin`, `n_candidates` and `rerank_margin` are what a caller sets. Cells: about 1.6 √n, and twice as many.
 """
 
 from math import sqrt
@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 
 from .base import Peer, Setting, Sizes, ladder
 
-MARGINS = (0.06, 0.08, 0.1, 0.11, 0.12, 0.13, 0.14, 0.15, 0.16, 0.175, 0.19, 0.2, 0.22, 0.25, 0.3, 0.35)
-RERANKED = ((100, 2.0), (200, 2.0), (400, 2.0), (400, 2.5))
-"""`n_candidates` and `rerank_margin`; more than 2.5 standard errors only cost time, fewer than 2 cap recall."""
+MARGINS = (0.08, 0.09, 0.1, 0.11, 0.12, 0.13, 0.14, 0.15, 0.16, 0.175, 0.19, 0.2, 0.22, 0.25, 0.3, 0.35)
+RERANKED = ((400, 1.4), (400, 1.7), (400, 2.0), (400, 2.5))
+"""`n_candidates` and `rerank_margin`: standard errors. More than 2.5 only cost time, fewer cap recall."""
 
 
 def configurations(n: int, d: int, *, spill: bool = False) -> list[Peer]:
-
-    few, many = (2 ** max(0, round(np.log2(factor * sqrt(n)))) for factor in (3.2, 6.4))
+    few, many = (2 ** max(0, round(np.log2(factor * sqrt(n)))) for factor in (1.6, 3.2))
     return [Cells(cells=few, spill=spill), Cells(cells=many, spill=spill)]
 
 

@@ -61,7 +61,7 @@ LAYOUT = Layout(
 class Cells:
     """Divide vectors into cells by k-means, and code their residuals.
 
-    n_cells: how many; None chooses from the rows given to `fit`, about 3.24 √n. Fewer are made when there are
+    n_cells: how many; None chooses from the rows given to `fit`, about 1.62 √n. Fewer are made when there are
         fewer different vectors.
     n_bits: length of a code, a multiple of 8 and at most d; None is 248 or the most that d allows.
     spill: whether the index is to list each vector in a second cell too, see `assign_second`.
@@ -242,9 +242,9 @@ class Cells:
 
 
 def choose_n_cells(n: int) -> int:
-    """How many cells n vectors are divided into: 3.24 √n as a multiple of 16, at least 8 vectors in each.
+    """How many cells n vectors are divided into: 1.62 √n as a multiple of 16, at least 8 vectors in each.
 
     >>> [choose_n_cells(n) for n in (1, 100, 10_000, 100_000, 400_000)]
-    [1, 12, 320, 1024, 2048]
+    [1, 12, 160, 512, 1024]
     """
-    return max(1, min(n // LEAST_ROWS, 16 * round(3.24 * math.sqrt(n) / 16)))
+    return max(1, min(n // LEAST_ROWS, 16 * round(1.62 * math.sqrt(n) / 16)))
