@@ -179,7 +179,7 @@ def test_a_chosen_number_of_cells_grows_with_the_root_of_the_rows() -> None:
     assert min(chosen) == 1
     assert (np.diff(chosen) >= 0).all()
     assert all(n_cells % 16 == 0 for n_cells in chosen if n_cells > 100)
-    assert Cells().fit(unit(np.random.default_rng(0).standard_normal((200, 16)))).centroids_.shape == (25, 16)
+    assert Cells().fit(unit(np.random.default_rng(0).standard_normal((200, 16)))).centroids_.shape == (16, 16)
 
 
 @settings(deadline=None, max_examples=40)
