@@ -1,6 +1,7 @@
 """bitsieve with cells: 248 bits of the residual from a cell's centroid and a byte of scale, 32 bytes a vector.
 
-`probe_margin`, `n_probes`, `n_candidates` and `rerank_margin` are what a caller sets. Cells: about 1.6 √n, and twice as many.
+`probe_margin`, `n_probes`, `n_candidates` and `rerank_margin` are what a caller sets. Cells: about 1.6 √n,
+and twice as many.
 """
 
 from math import sqrt
