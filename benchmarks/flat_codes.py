@@ -104,7 +104,9 @@ def speed_of(data: Data) -> dict[str, Any]:
                 started = time.perf_counter()
                 stages = cascade.search(queries, K, n_candidates=depth, explain=True)[2]
                 wholes.append((time.perf_counter() - started) * 1e9 / n_scored)
-                scans.append(next(stage.seconds for stage in stages if stage.name == "codes") * 1e9 / n_scored)
+                scans.append(
+                    next(stage.seconds for stage in stages if stage.name == "codes") * 1e9 / n_scored
+                )
             point = {"scan_ns": median(scans), "search_ns": median(wholes)}
             points.append({"corrections": corrected, "n_candidates": depth, **point})
             print(

@@ -35,10 +35,10 @@ struct Scan {
 Scan make_scan(const Kernels& set, Bytes codes, const std::optional<Bytes>& scales, const std::optional<Bytes>& offsets,
                int shift, Words z, const std::vector<int16_t>& bases, const std::vector<int16_t>& thresholds,
                const std::vector<uint16_t>& offset_factors) {
-    Scan scan = {{codes.data(), scales ? scales->data() : nullptr, offsets ? offsets->data() : nullptr, codes.shape(1),
-                  shift},
-                 {},
-                 {}};
+    Scan scan = {
+        {codes.data(), scales ? scales->data() : nullptr, offsets ? offsets->data() : nullptr, codes.shape(1), shift},
+        {},
+        {}};
     for (size_t i = 0; i < z.shape(0); i++) {
         const int16_t* of_lookup = z.data() + i * z.shape(1);
         int32_t total = 0;

@@ -72,20 +72,18 @@ void CellSearch::choose_cells(size_t q) {
     query.best = scores[cells[0]];
     float mean = 0;  // of the nearest cells: it tells better than the best one alone what is near
     for (size_t i = 0; i < n_nearest; i++) mean += scores[cells[i]];
-    float least = mean / (float)n_nearest - plan_->probe_margin;
+    const float least = mean / (float)n_nearest - plan_->probe_margin;
     uint32_t last_first = cells[n_nearest - 1];
     size_t n_codes = 0;
     for (size_t i = 0; i < n_nearest; i++) n_codes += cell_size(cells[i]);
 
-    if (plan_->n_probes >= n_cells) {
-        least = NO_SCORE;
-    } else if (plan_->n_probes) {
-        float* copy = scores + n_cells;
-        std::copy(scores, scores + n_cells, copy);
-        std::nth_element(copy, copy + plan_->n_probes - 1, copy + n_cells, std::greater<>());
-        least = copy[plan_->n_probes - 1];
-    }
     n_found = kernels_->find(scores, n_cells, std::min(least, query.best), cells);
+    if (plan_->n_probes && n_found > plan_->n_probes) {
+        float* of_found = scores + n_cells;
+        for (size_t i = 0; i < n_found; i++) of_found[i] = scores[cells[i]];
+        std::nth_element(of_found, of_found + plan_->n_probes - 1, of_found + n_found, std::greater<>());
+        n_found = kernels_->find(scores, n_cells, of_found[plan_->n_probes - 1], cells);
+    }
     if (n_codes < 2 * n_first_) {  // seldom: the nearest cells are small, or many codes are asked for
         std::sort(cells, cells + n_found, nearer);
         size_t i = std::min(n_nearest, n_found) - 1;

@@ -122,8 +122,8 @@ void search_cells(const Kernels& kernels, const CellIndex& index, const CellPlan
         ScratchPool<CellSearch>::Lease search(scratch);
         for (size_t q = begin; q < end; q += chunk) {
             search->run(kernels, index, plan, queries + q * index.rows.d, std::min(chunk, end - q), ids + q * plan.k,
-                       scores + q * plan.k,
-                       {effort.cells + q, effort.codes + q, effort.candidates + q, effort.exact + q}, seconds);
+                        scores + q * plan.k,
+                        {effort.cells + q, effort.codes + q, effort.candidates + q, effort.exact + q}, seconds);
         }
     });
 }

@@ -26,9 +26,9 @@ struct CellIndex {
 struct CellPlan {
     size_t k;
     size_t n_candidates;  // so many codes of each query reach the byte rows, at most; n or more: all, and no byte rows
-    size_t n_probes;      // cells to visit; 0: those whose score is within probe_margin of the best
-    float probe_margin;
-    float margin;            // a code is passed over when its estimate is so far below the k-th best cosine
+    size_t n_probes;      // cells to visit, at most, and those that tie with the last; 0: no limit
+    float probe_margin;   // they score within so much of the mean of the nearest four
+    float margin;         // a code is passed over when its estimate is so far below the k-th best cosine
     const uint8_t* allowed;  // (n,) 0 or 1 for each vector, or null
 };
 

@@ -10,8 +10,8 @@
 namespace bitsieve {
 namespace {
 
-constexpr size_t CHUNK = 64;         // queries that share passes over the codes
-constexpr size_t TILE = 64;          // blocks all of them look at before the next ones: 32 KB at 128 bits
+constexpr size_t CHUNK = 64;        // queries that share passes over the codes
+constexpr size_t TILE = 64;         // blocks all of them look at before the next ones: 32 KB at 128 bits
 constexpr size_t FEWEST_CUT = 128;  // a pool is cut when it is twice too large and more
 
 class FlatSearch {
@@ -205,7 +205,7 @@ void search_flat(const Kernels& kernels, const FlatIndex& index, const FlatPlan&
         ScratchPool<FlatSearch>::Lease search(scratch);
         for (size_t q = begin; q < end; q += chunk)
             search->run(kernels, index, plan, queries + q * index.rows.d, q, std::min(chunk, end - q), ids + q * plan.k,
-                       scores + q * plan.k, n_candidates + q, n_exact + q, seconds);
+                        scores + q * plan.k, n_candidates + q, n_exact + q, seconds);
     });
 }
 

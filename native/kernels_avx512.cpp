@@ -110,8 +110,8 @@ inline void look_up(const uint8_t* rows, size_t block_bytes, const uint8_t* cons
     if constexpr (n_rows > 2) upper = Codes::template merge<2>(upper, index[2], 0x30);
     UNROLLED for (size_t i = 0; i < N; i++) {
         const uint8_t* table = tables[i] + first_table;
-        UNROLLED for (size_t r = 0; r < n_rows; r++)
-            bytes[i] = Codes::add_bytes(bytes[i], Codes::look_up(table + r * TABLE, index[r]));
+        UNROLLED for (size_t r = 0; r < n_rows; r++) bytes[i] =
+            Codes::add_bytes(bytes[i], Codes::look_up(table + r * TABLE, index[r]));
         bytes[i] = Codes::add_bytes(bytes[i], Codes::look_up(table + 3 * TABLE, upper));
     }
 }
@@ -349,7 +349,7 @@ void multiply(const Panels& panels, const uint8_t* queries, const float* query_s
 
 }  // namespace
 
-const Kernels AVX512_KERNELS = {"avx512", table_bytes, fill_tables, estimate,   sift,       collect,
+const Kernels AVX512_KERNELS = {"avx512", table_bytes, fill_tables, estimate,   sift,    collect,
                                 count,    find,        dot_bytes,   dot_floats, multiply};
 
 }  // namespace bitsieve

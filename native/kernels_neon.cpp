@@ -243,7 +243,7 @@ void multiply(const Panels& panels, const uint8_t* queries, const float* query_s
 
 }  // namespace
 
-const Kernels NEON_KERNELS = {"neon", nibble_table_bytes, fill_nibble_tables, estimate, sift, collect,
-                              count, find, dot_bytes, dot_floats, multiply};
+const Kernels NEON_KERNELS = {"neon", nibble_table_bytes, fill_nibble_tables, estimate, sift, collect, count,
+                              find,   dot_bytes,          dot_floats,         multiply};
 
 }  // namespace bitsieve

@@ -36,8 +36,7 @@ void estimate_block(const Blocks& blocks, size_t block, const Lookup& lookup, in
 void estimate(const Blocks& blocks, size_t first_block, size_t n_blocks, const Lookup* lookups, size_t n_lookups,
               int16_t* const* out) {
     for (size_t b = 0; b < n_blocks; b++)
-        for (size_t i = 0; i < n_lookups; i++)
-            estimate_block(blocks, first_block + b, lookups[i], out[i] + b * BLOCK);
+        for (size_t i = 0; i < n_lookups; i++) estimate_block(blocks, first_block + b, lookups[i], out[i] + b * BLOCK);
 }
 
 size_t collect(const int16_t* estimates, size_t n, int16_t threshold, uint32_t position, Candidate* out) {
@@ -111,7 +110,7 @@ void multiply(const Panels& panels, const uint8_t* queries, const float* query_s
 
 }  // namespace
 
-const Kernels SCALAR_KERNELS = {"scalar", nibble_table_bytes, fill_nibble_tables, estimate, sift, collect,
-                                count, find, dot_bytes, dot_floats, multiply};
+const Kernels SCALAR_KERNELS = {"scalar", nibble_table_bytes, fill_nibble_tables, estimate, sift, collect, count,
+                                find,     dot_bytes,          dot_floats,         multiply};
 
 }  // namespace bitsieve

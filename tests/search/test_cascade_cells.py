@@ -165,6 +165,17 @@ def test_what_stages_keep_and_remove_adds_up(sieve: Cascade, queries: Vectors) -
     assert (stages[1].kept <= 50).all()
 
 
+def test_a_margin_and_a_number_of_probes_visit_what_both_allow(sieve: Cascade, queries: Vectors) -> None:
+    def n_visited(**arguments: float) -> NDArray[np.int64]:
+        stages = sieve.search(queries, 7, n_candidates=50, explain=True, **arguments)[2]
+        return stages[0].kept
+
+    by_margin, by_number = n_visited(probe_margin=0.1), n_visited(n_probes=6)
+    np.testing.assert_array_equal(n_visited(probe_margin=0.1, n_probes=6), np.minimum(by_margin, by_number))
+    assert (by_margin < by_number).any()
+    assert (by_number < by_margin).any()
+
+
 def test_a_wider_rerank_margin_never_finds_less(sieve: Cascade, queries: Vectors) -> None:
     before = np.full((len(queries), 10), -np.inf, np.float32)
     for margin in (0, 0.5, 1, 2, 4, np.inf):

@@ -52,7 +52,6 @@ def by_cells(itq: ITQ, vectors: NDArray[np.float32]) -> Cascade:
         ({"n_probes": 1.5}, "n_probes must be a whole number of at least 1, got 1.5"),
         ({"probe_margin": -0.1}, "probe_margin must be a number of at least 0, got -0.1"),
         ({"probe_margin": np.nan}, "probe_margin must be a number of at least 0, got nan"),
-        ({"n_probes": 3, "probe_margin": 0.1}, "n_probes and probe_margin both .* give one of them"),
         (
             {"allowed": np.ones(N - 1, bool)},
             rf"allowed must be bool of shape \({N},\), got bool of shape \({N - 1},\)",

@@ -178,7 +178,7 @@ def cell_codes(vectors: Vectors, n_cells: int, n_bits: int, *, spill: bool, code
     n=SIZES.filter(bool), d=WIDTHS, kind=KINDS, q=st.sampled_from([0, 1, 2, 5, 9]), k=K, seed=SEEDS,
     n_cells=st.sampled_from([1, 3, 5, 17, 40]), spill=st.booleans(), codes=st.sampled_from(["itq", "itq", "0", "255"]),
     n_candidates=st.sampled_from([1, 10, 40, 999, 1000]), n_probes=st.sampled_from([0, 0, 1, 3, 6, 40]),
-    probe_margin=st.sampled_from([0.0, 0.1, 0.5, 3.0]), margin=st.sampled_from([0.0, 0.02, 0.3, np.inf]),
+    probe_margin=st.sampled_from([0.0, 0.1, 0.5, 3.0, 1e9]), margin=st.sampled_from([0.0, 0.02, 0.3, np.inf]),
     share=st.sampled_from([None, None, 0.0, 0.1, 0.7]), data=st.data(),
 )  # fmt: skip
 def test_search_of_cells_is_the_same_by_all(
@@ -206,7 +206,7 @@ def test_search_of_cells_with_long_codes_is_the_same_by_all(n_bits: int) -> None
     vectors = clustered(1000, 1000, n_bits)
     index = cell_codes(vectors, 20, n_bits, spill=n_bits == 248)
     queries = queries_for(vectors, 6, n_bits)
-    for plan in (CellPlan(10, 100, 0, 0.1, 0.05), CellPlan(10, 100, 20, 0.0, np.inf)):
+    for plan in (CellPlan(10, 100, 0, 0.1, 0.05), CellPlan(10, 100, 20, 1e9, np.inf)):
         check_that_all_agree(lambda plan=plan: index.search(queries, plan))
 
 

@@ -107,7 +107,8 @@ class CellPlan(NamedTuple):
     """How hard to look into cells.
 
     n_candidates: so many codes are reranked at most; n or more: all of the visited cells'.
-    n_probes: cells visited; 0: those whose score is within probe_margin of the mean of the nearest four.
+    n_probes: cells visited, at most, and those that tie with the last; 0: no limit.
+    probe_margin: they score within so much of the mean of the nearest four.
     margin: a code is passed over when its estimate is so far below the k-th best cosine.
     """
 

@@ -148,8 +148,8 @@ class Cascade:
         scoring: of the ITQ's codes: "asymmetric" keeps the query's floats, "hamming" compares code with code.
         pivot_threshold: passes over vectors by their pivots first (see `PivotFilter.passes`); None does not.
         n_probes: how many cells to visit, and those that tie with the last. probe_margin: or those whose score, a
-            cosine, is within so much of the nearest four's mean; None for both is twice the spread of the cells'
-            scores.
+            cosine, is within so much of the nearest four's mean; with both, at most n_probes of them. None for both
+            is a margin of twice the spread of the cells' scores.
         rerank_margin: with cells, a code whose estimate is so many standard errors below the k-th best cosine found
             yet is not reranked.
         allowed: (n,) bool, which vectors may be found; None allows all. Up to n_candidates are all compared.

@@ -80,8 +80,10 @@ class CellCodes:
         all_cells: bool,
     ) -> CellPlan:  # fmt: skip
         """How hard to look, from what a caller of `Cascade.search` said."""
+        if all_cells:
+            n_probes, probe_margin = self.n_cells, None
         return _plan(
-            k, n_candidates, self.n_cells if all_cells else n_probes, probe_margin, rerank_margin,
+            k, n_candidates, n_probes, probe_margin, rerank_margin,
             self.n_cells, self.default_probe_margin, self.estimate_error,
         )  # fmt: skip
 
@@ -112,12 +114,15 @@ def _plan(
     k: int, n_candidates: int, n_probes: int | None, probe_margin: float | None, rerank_margin: float,
     n_cells: int, default_probe_margin: float, estimate_error: float,
 ) -> CellPlan:  # fmt: skip
-    margin = min(float(rerank_margin), FARTHEST) * estimate_error
-    if n_probes is not None:
-        return CellPlan(k, n_candidates, min(n_probes, n_cells), 0.0, margin)
     if probe_margin is None:
-        probe_margin = default_probe_margin
-    return CellPlan(k, n_candidates, 0, min(float(probe_margin), FARTHEST), margin)
+        probe_margin = FARTHEST if n_probes else default_probe_margin
+    return CellPlan(
+        k,
+        n_candidates,
+        min(n_probes or n_cells, n_cells),
+        min(float(probe_margin), FARTHEST),
+        min(float(rerank_margin), FARTHEST) * estimate_error,
+    )
 
 
 def _spill(

@@ -63,8 +63,6 @@ def _check_search(
     check_count(threads, "threads")
     if k > n_candidates:
         raise InputError(f"k={k} is more than n_candidates={n_candidates}: raise n_candidates")
-    if n_probes is not None and probe_margin is not None:
-        raise InputError("n_probes and probe_margin both say which cells to visit: give one of them")
     if n_probes is not None:
         check_count(n_probes, "n_probes")
     if probe_margin is not None:

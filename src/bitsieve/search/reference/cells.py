@@ -72,11 +72,10 @@ class _CellSearch:
         for score in scores[nearest[:n_nearest]]:
             mean += score
         least = mean / np.float32(n_nearest) - np.float32(plan.probe_margin)
-        if plan.n_probes >= len(scores):
-            least = np.float32(-np.inf)
-        elif plan.n_probes:
+        least = np.minimum(least, self.best)
+        if 0 < plan.n_probes < np.count_nonzero(scores >= least):
             least = scores[nearest[plan.n_probes - 1]]
-        n_visited = int(np.count_nonzero(scores >= np.minimum(least, self.best)))
+        n_visited = int(np.count_nonzero(scores >= least))
         n_codes = int(self.sizes[nearest[:n_nearest]].sum())
         n_scanned_first = min(n_nearest, n_visited)
         while n_codes < 2 * n_first and n_scanned_first < n_visited:
