@@ -11,6 +11,7 @@
     ├── DownloadError                  a package could not be fetched
     ├── FormatError                    a saved codec cannot be read
     │   └── NewerFormatError           it was written by a newer bitsieve
+    ├── DamageError                    a file of an index is missing or not what was written
     └── MissingExtraError (ImportError)  an optional dependency is not installed
 
 A message says what was expected, what came, and what to do.
@@ -59,6 +60,10 @@ class FormatError(BitsieveError):
 
 class NewerFormatError(FormatError):
     """A saved codec was written by a newer version."""
+
+
+class DamageError(BitsieveError):
+    """A file of an index is missing, or is not what was written."""
 
 
 class MissingExtraError(BitsieveError, ImportError):
