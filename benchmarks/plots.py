@@ -85,7 +85,7 @@ def draw(report: dict[str, Any], path: Path) -> None:
         f"median of {report['repeat']} rounds; commit {report['commit']}",
         fontsize=8, color="#94a3b8",
     )  # fmt: skip
-    figure.subplots_adjust(left=0.06, right=0.915, top=0.85, bottom=0.115, wspace=0.32)
+    figure.subplots_adjust(left=0.06, right=0.9, top=0.85, bottom=0.115, wspace=0.33)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150, facecolor="white")
     plt.close(figure)

@@ -2,7 +2,7 @@
 //
 // Everything before the last rerank is integer arithmetic, and the last rerank adds floats in one fixed order,
 // so which set runs, how many queries come at once and on how many threads never changes a result.
-// `src/bitsieve/search/reference.py` says the same in NumPy, and the tests compare the two.
+// `src/bitsieve/search/reference/` says the same in NumPy, and the tests compare the two.
 #pragma once
 
 #include <cstddef>

@@ -1,0 +1,1 @@
+"""Bytes on disk: segments that never change, and what is known about them."""
