@@ -116,6 +116,19 @@ def speed_table() -> str:
     return markdown(("queries/s at recall@10 of", *head), rows)
 
 
+def flat_table() -> str:
+    """Recall by codes of 128 bits on Wikipedia, without and with two bytes of correction."""
+    rows = []
+    for corpus in load("flat-codes.json")["recall"]:
+        model = corpus["data"]["name"].removeprefix("wikipedia-")
+        for codes in corpus["codes"]:
+            chosen = " (chosen)" if codes["corrections"] == corpus["corrections_pay"] else ""
+            recalls = {point["n_candidates"]: point["recall"]["value"] for point in codes["points"]}
+            label = f"{model}, {codes['bytes']} bytes{chosen}"
+            rows.append((label, *(f"{recalls[depth]:.1%}" for depth in (50, 100, 200))))
+    return markdown(("recall@10 at", "50 candidates", "100", "200"), rows)
+
+
 def load(name: str) -> dict[str, Any]:
     loaded: dict[str, Any] = json.loads((RESULTS / name).read_text())
     return loaded
@@ -161,4 +174,4 @@ def markdown(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 if __name__ == "__main__":
-    print("\n\n".join((notebook_table(), held_out_table(), encoder_table(), speed_table())))
+    print("\n\n".join((notebook_table(), held_out_table(), encoder_table(), flat_table(), speed_table())))

@@ -95,6 +95,7 @@ def test_the_readmes_tables_are_the_committed_results() -> None:
         tables.notebook_table(),
         tables.held_out_table(),
         tables.encoder_table(),
+        tables.flat_table(),
         tables.speed_table(),
     ):
         assert table in readme
