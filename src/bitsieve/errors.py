@@ -3,15 +3,20 @@
     BitsieveError
     ├── InputError (ValueError)        an argument is wrong: shape, range, type, text
     │   ├── DimensionError             d or n_bits differs from what was fitted
-    │   └── TextError                  a text is empty, not a string, or not valid Unicode
+    │   ├── TextError                  a text is empty, not a string, or not valid Unicode
+    │   ├── ModelMismatchError         vectors or a model are not of the model that the index is of
+    │   └── DuplicateIdError           a document with this id exists already
     ├── NotFittedError                 the method needs `fit` or `build` first
     ├── CorpusError                    a corpus file is missing, broken or too small
     ├── ModelError                     a model is unknown, or its files cannot be had
     ├── DigestError                    a file's sha256 is not the one it should have
     ├── DownloadError                  a package could not be fetched
-    ├── FormatError                    a saved codec cannot be read
+    ├── FormatError                    a saved codec or index cannot be read
     │   └── NewerFormatError           it was written by a newer bitsieve
+    ├── DiskError (OSError)            the system could not read or write a file
     ├── DamageError                    a file of an index is missing or not what was written
+    │   └── MissingFileError           it is missing: damage, or a newer generation has replaced it
+    ├── IndexLockedError               another writer has the index
     └── MissingExtraError (ImportError)  an optional dependency is not installed
 
 A message says what was expected, what came, and what to do.
@@ -32,6 +37,14 @@ class DimensionError(InputError):
 
 class TextError(InputError):
     """A text is empty, not a string, or cannot be encoded as UTF-8."""
+
+
+class ModelMismatchError(InputError):
+    """Vectors or a model are not of the model that the index is of."""
+
+
+class DuplicateIdError(InputError):
+    """A document with this id exists already."""
 
 
 class NotFittedError(BitsieveError):
@@ -55,15 +68,27 @@ class DownloadError(BitsieveError):
 
 
 class FormatError(BitsieveError):
-    """A saved codec is damaged or is none."""
+    """A saved codec or index cannot be read."""
 
 
 class NewerFormatError(FormatError):
-    """A saved codec was written by a newer version."""
+    """A saved codec or index was written by a newer version."""
+
+
+class DiskError(BitsieveError, OSError):
+    """The system could not read or write a file; `errno` says why."""
 
 
 class DamageError(BitsieveError):
     """A file of an index is missing, or is not what was written."""
+
+
+class MissingFileError(DamageError):
+    """A file of an index is missing; a reader looks first whether a newer generation does without it."""
+
+
+class IndexLockedError(BitsieveError):
+    """Another writer has the index."""
 
 
 class MissingExtraError(BitsieveError, ImportError):

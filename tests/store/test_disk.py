@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from recording import Entry, Killed, KilledDisk, RecordingDisk, build, crash_states, states_after
 
-from bitsieve.errors import BitsieveError
-from bitsieve.store.disk import Disk, DiskError
+from bitsieve.errors import BitsieveError, DiskError
+from bitsieve.store import disk as disk_module
+from bitsieve.store.disk import Disk
 
 ACTIONS: dict[str, tuple[str, Callable[[Disk, Path], object]]] = {
     "make folder": ("pathlib.Path.mkdir", lambda disk, folder: disk.make_folder(folder / "new")),
@@ -118,16 +119,20 @@ def test_a_folder_on_a_file_system_that_syncs_only_files_is_no_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "fsync", refuse(errno.EINVAL))
-    Disk().sync_folder(tmp_path)
+    Disk().sync_folder(tmp_path)  # and says nothing
     with Disk().create(tmp_path / "x") as file, pytest.raises(DiskError):
         Disk().sync(file)
 
 
-def test_windows_has_no_sync_of_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "fsync", refuse(errno.EIO))
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "name", "nt")
-        Disk().sync_folder(tmp_path)
+def test_windows_is_asked_for_no_sync_of_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(disk_module, "_sync", synced.append)
+    monkeypatch.setattr(disk_module, "WINDOWS", True)
+    Disk().sync_folder(tmp_path)
+    assert synced == []
+    with Disk().create(tmp_path / "x") as file:
+        Disk().sync(file)
+    assert len(synced) == 1
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs fcntl")

@@ -1,4 +1,4 @@
-"""The one way by which segments are written, a step at a time, so that a test can record, delay or fail each step.
+"""The one way by which arrays are written, a step at a time, so that a test can record, delay or fail each step.
 
 A file is written once, from its start to its end, and synced through the descriptor that wrote it. A failed
 sync is final: the kernel may have dropped what it could not write, and the next sync of the same file would
@@ -14,7 +14,9 @@ from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
 
-from ..errors import BitsieveError
+from ..errors import DiskError
+
+WINDOWS = os.name == "nt"
 
 _PERMISSION = "check who may read and write there"
 _SPACE = "free space on that disk and repeat; what was committed before is as it was"
@@ -25,15 +27,12 @@ _REMEDIES = {
     errno.EACCES: _PERMISSION,
     errno.EPERM: _PERMISSION,
     errno.EROFS: _PERMISSION,
+    errno.ENOENT: "check the path: the folder that it is to be in must be there",
     errno.ENAMETOOLONG: "move the index to a folder with a shorter path",
     errno.EMFILE: "allow this process more open files (ulimit -n)",
 }
 _NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOTTY)
 """What a file system answers that has no such operation; EIO is never among them."""
-
-
-class DiskError(BitsieveError, OSError):
-    """The system could not read or write a file; `errno` says why."""
 
 
 @contextmanager
@@ -84,7 +83,7 @@ class Disk:
     def sync_folder(self, path: Path) -> None:
         """Return when the folder's entries are on the disk: what was made, renamed and removed in it."""
         with self.step("sync folder", path):
-            if os.name == "nt":  # Windows cannot open a folder; NTFS keeps its entries in a journal
+            if WINDOWS:  # it cannot open a folder; NTFS keeps its entries in a journal
                 return
             descriptor = os.open(path, os.O_RDONLY)
             try:

@@ -1,0 +1,233 @@
+"""The catalog: an SQLite database of everything but arrays, and what counts as committed.
+
+    catalog.sqlite (-wal, -shm)   a WAL database; every page ends in a checksum that is verified when it is read
+    generation.txt                the last committed generation and the index's identity, so that a catalog which is
+                                  older, or another's, is noticed
+
+A write is one transaction. A read is one too, so it sees one generation whatever a writer does meanwhile.
+Connections belong to one thread of one process; each gets its own when it first asks.
+"""
+
+import json
+import os
+import re
+import secrets
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from ..errors import DamageError, DiskError, FormatError, InputError
+from .arrays import ArraysRecord
+from .connections import Immutable, connect, connect_to_read, connect_to_write, prepare
+from .disk import Disk
+from .migrations import migrate
+from .sqlite_errors import CATALOG, explained_sql
+from .wal import check_base
+
+GENERATION = "generation.txt"
+
+_inherited: list[Any] = []
+"""Connections that a fork inherited. They are never used, nor closed: that is the parent's to do."""
+
+
+class Catalog:
+    """An open catalog. Threads may share it; a fork makes connections of its own.
+
+    Raises: FormatError where there is none; NewerFormatError; DamageError; DiskError when the system refuses.
+    """
+
+    def __init__(self, root: Path, disk: Disk, *, writable: bool) -> None:
+        self.path = root / CATALOG
+        self.writable = writable
+        self._disk = disk
+        self._noted = root / GENERATION
+        self._own = threading.local()
+        self._pid = os.getpid()
+        self._open: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._closed = False
+        self._immutable: Immutable | None = None
+        noted, identity = self._last_noted()  # first, so that no commit comes between
+        if noted and not (self.path.is_file() and self.path.stat().st_size):
+            raise DamageError(f"{self.path} is missing or empty: restore the whole folder from a backup")
+        if not self.path.is_file():
+            raise FormatError(
+                f"{root} holds no index: make one (bitsieve index, Index.create), or check the path"
+            )
+        with self.reading() as connection:
+            check_base(connection, self.path, _stamp_of)
+            generation, self._identity = _stamp_of(connection)
+        if noted and identity != self._identity:
+            raise DamageError(
+                f"{self.path} is of another index than {self._noted}: restore the whole folder from a backup"
+            )
+        if generation < noted:
+            raise DamageError(
+                f"{self.path} is at generation {generation}, {self._noted} says {noted} was committed: restore "
+                f"the whole folder from a backup, or remove {GENERATION} to go on with the older state"
+            )
+
+    @classmethod
+    def create(cls, root: Path, disk: Disk, facts: dict[str, Any], tokenizer: str) -> "Catalog":
+        """Make the catalog of a new index; the caller holds the writer's lock.
+
+        facts: JSON values that hold for the whole index. tokenizer: FTS5's, in its own words.
+        Raises: InputError when there is one already; DiskError when the system refuses.
+        """
+        path = root / CATALOG
+        with explained_sql(path):
+            connection = connect(path, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
+            try:
+                if connection.pragma("user_version"):
+                    raise InputError(
+                        f"{root} is an index already: open it with Index.open, or choose another path"
+                    )
+                prepare(connection)
+                connection.execute("BEGIN IMMEDIATE")
+                migrate(connection)
+                # Of what it indexes FTS5 keeps no copy: the texts are in `documents`.
+                connection.execute(
+                    "CREATE VIRTUAL TABLE keywords USING "
+                    f"fts5(text, content='', contentless_delete=1, tokenize={_quoted(tokenizer)})"
+                )
+                own = {"generation": 1, "identity": secrets.token_hex(8), "next_key": 1}
+                for name, value in {**own, **facts}.items():
+                    set_fact(connection, name, value)
+                with disk.step("commit", path):
+                    connection.execute("COMMIT")
+            finally:
+                connection.close()
+        disk.sync_folder(root)
+        catalog = cls(root, disk, writable=True)
+        catalog._note(1)
+        return catalog
+
+    @contextmanager
+    def reading(self) -> Iterator[apsw.Connection]:
+        """A transaction that sees one generation. Within another of this thread, it is that one."""
+        connection = self._connection()
+        if connection.in_transaction:
+            yield connection
+            return
+        with explained_sql(self.path):
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                if connection.in_transaction:  # SQLite has ended it when a page was damaged
+                    connection.execute("COMMIT")
+
+    @contextmanager
+    def writing(self) -> Iterator[tuple[apsw.Connection, int]]:
+        """A transaction, and the number of the generation that it becomes if the block ends without an error."""
+        connection = self._connection()
+        with explained_sql(self.path):
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                generation = generation_of(connection) + 1
+                set_fact(connection, "generation", generation)
+                yield connection, generation
+                with self._disk.step("commit", self.path):
+                    connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    with suppress(apsw.Error):
+                        connection.execute("ROLLBACK")
+                raise
+        self._note(generation)
+
+    def close(self) -> None:
+        """Close the connections of all threads; what is asked later is refused. A second call does nothing."""
+        self._closed = True
+        if self._pid == os.getpid():
+            for connection in list(self._open):
+                connection.close()
+
+    def _connection(self) -> apsw.Connection:
+        if self._closed:
+            raise InputError(f"{self.path.parent} is closed: open the index again")
+        if self._pid != os.getpid():
+            _inherited.append((self._own, list(self._open)))
+            self._own, self._open, self._pid = threading.local(), weakref.WeakSet(), os.getpid()
+        if self._immutable is not None and not self._immutable.still_is():
+            self._own, self._immutable = threading.local(), None
+        connection: apsw.Connection | None = getattr(self._own, "connection", None)
+        if connection is None:
+            with explained_sql(self.path):
+                if self.writable:
+                    connection = connect_to_write(self.path)
+                else:
+                    connection, self._immutable = connect_to_read(self.path)
+            self._own.connection = connection
+            self._open.add(connection)
+        return connection
+
+    def _note(self, generation: int) -> None:
+        # Not synced: it is for noticing what is lost otherwise than by a power cut. The commit stands without it.
+        with suppress(DiskError), self._disk.step("note generation", self._noted):
+            descriptor = os.open(self._noted, os.O_WRONLY | os.O_CREAT, 0o666)
+            try:
+                os.write(descriptor, f"{generation:020d} {self._identity}\n".encode())
+            finally:
+                os.close(descriptor)
+
+    def _last_noted(self) -> tuple[int, str]:
+        try:
+            noted = re.fullmatch(r"([0-9]{20}) ([0-9a-f]{16})\n", self._noted.read_text())
+        except (OSError, ValueError):
+            noted = None
+        # None yet, or of a machine that lost its power.
+        return (int(noted[1]), noted[2]) if noted else (0, "")
+
+
+def generation_of(connection: apsw.Connection) -> int:
+    """The generation that a transaction sees."""
+    value = connection.execute("SELECT value FROM facts WHERE name = 'generation'").get
+    if value is None:
+        raise DamageError(f"{CATALOG} does not say its generation: restore it from a backup")
+    return int(value)
+
+
+def _stamp_of(connection: apsw.Connection) -> tuple[int, str]:
+    return generation_of(connection), fact(connection, "identity")
+
+
+def fact(connection: apsw.Connection, name: str) -> Any:
+    """What holds for the whole index under this name, None where nothing does."""
+    value = connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).get
+    return None if value is None else json.loads(value)
+
+
+def set_fact(connection: apsw.Connection, name: str, value: Any) -> None:
+    """Replace what holds under this name by a JSON value."""
+    connection.execute(
+        "INSERT INTO facts VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        (name, json.dumps(value, ensure_ascii=False, allow_nan=False)),
+    )
+
+
+def records(connection: apsw.Connection) -> list[ArraysRecord]:
+    """Of all folders of arrays that a transaction sees.
+
+    Raises: DamageError when one is none.
+    """
+    rows: Any = connection.execute(
+        "SELECT record FROM codecs UNION ALL SELECT record FROM segments"
+    ).fetchall()
+    return [record_of(text) for (text,) in rows]
+
+
+def record_of(text: str) -> ArraysRecord:
+    """The record that the catalog keeps as JSON, or DamageError."""
+    try:
+        return ArraysRecord.from_dict(json.loads(text))
+    except ValueError as error:
+        raise DamageError(f"{CATALOG} has a damaged record ({error}): restore it from a backup") from error
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
