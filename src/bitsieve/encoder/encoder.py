@@ -15,6 +15,7 @@ from ..downloads import cache_dir
 from ..errors import InputError, TextError
 from .batching import batches_by_length
 from .cache import VectorCache, text_key
+from .chunks import Chunking, Span, split
 from .files import is_path, locate, open_folder
 from .model import Model
 from .runtime import POOLINGS, Runtime
@@ -60,6 +61,8 @@ class Encoder:
 
     model: Model
     """What made the vectors."""
+    made_from: str
+    """What finds the model again: its name, or the absolute path of its folder."""
     stats: EncodeStats
     """What the last call did."""
     threads: int
@@ -85,6 +88,7 @@ class Encoder:
         self.threads = available_cpus() if threads is None else check_count(threads, "threads")
         name = os.fspath(model)
         name = name if is_path(name) else canonical_name(name)
+        self.made_from = str(Path(name).expanduser().resolve()) if is_path(name) else name
         files = open_folder(name) if is_path(name) else locate(name, model_dir=model_dir, offline=offline)
         pooling = settle_pooling(name, files, pooling)
         max_tokens = settle_max_tokens(name, files, max_tokens)
@@ -128,6 +132,16 @@ class Encoder:
         Raises: TextError for a text that is no string, blank, or holds a lone surrogate. Warns: TruncationWarning.
         """
         return self._encode(texts, self.model.query_prefix, None, None)
+
+    def split(self, texts: Sequence[str], chunking: Chunking) -> list[list[Span]]:
+        """Cut long texts into passages, as many sentences to each as the model takes at once.
+
+        texts: n strings, none blank. A sentence over the limit is cut after a clause, else a word, else a token.
+        Returns: for each text its passages' (start, stop) in characters, in order, no space at either end; whatever
+            is not space is in one of them, and in no other unless they are to overlap.
+        Raises: TextError as `encode_passages` does; InputError when the chunking does not go with the model.
+        """
+        return split(check_texts(texts), chunking, runtime=self._runtime, model=self.model)
 
     def _encode(
         self, texts: Sequence[str], prefix: str, progress: Progress | None, cache: VectorCache | None

@@ -7,12 +7,13 @@ files than a model needs, so we build the tokenizer from tokenizer.json and set 
 import json
 import sys
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeGuard
 
 import numpy as np
 
-from ..arrays import FloatArray
+from ..arrays import FloatArray, RowArray
 from ..errors import ModelError
 from .files import ModelFiles
 from .registry import TOKENIZER, TOKENIZER_CONFIG
@@ -31,7 +32,7 @@ POSITIONS_AFTER_PADDING = ("camembert", "mpnet", "roberta", "xlm-roberta")
 
 
 class Runtime:
-    """A model in memory. `lengths` counts tokens, `embed` runs one batch of vectors of `dimension`.
+    """A model in memory. `lengths` and `token_spans` count and place tokens, `embed` gives vectors of `dimension`.
 
     A call runs on one thread, and several may run at once: that is faster than one call on several threads
     (docs/decisions/0001), and a vector cannot depend on how many there are.
@@ -69,6 +70,14 @@ class Runtime:
     def lengths(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, special ones included, uncut."""
         return [len(encoding) for encoding in self._counter.encode_batch_fast(list(texts))]
+
+    def token_spans(self, texts: Sequence[str]) -> list[RowArray]:
+        """Where the tokens of each text start and end, in characters: (n_tokens, 2), special ones left out."""
+        encodings = self._counter.encode_batch(list(texts), add_special_tokens=False)
+        return [
+            np.fromiter(chain.from_iterable(encoding.offsets), dtype=np.int64).reshape(-1, 2)
+            for encoding in encodings
+        ]
 
     def embed(self, texts: Sequence[str]) -> FloatArray:
         """Unit vectors (n, d) of one batch."""
