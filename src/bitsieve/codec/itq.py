@@ -9,6 +9,7 @@ Source: Gong and Lazebnik, "Iterative Quantization: A Procrustean Approach to Le
 CVPR 2011.
 """
 
+from collections.abc import Mapping
 from os import PathLike
 from typing import Any
 
@@ -153,11 +154,7 @@ class ITQ:
         Raises: InputError when the folder exists and `overwrite` is not set, or holds other files;
             NotFittedError before fit.
         """
-        self._check_fitted()
-        parameters = {name: getattr(self, name) for name in ("n_bits", "n_iter", "seed", "max_fit_rows")}
-        parameters["n_fit_rows"] = self.n_fit_rows_
-        arrays = {name: getattr(self, f"{name}_") for name in LAYOUT.arrays}
-        write_bundle(folder, LAYOUT, parameters, arrays, overwrite=overwrite)
+        write_bundle(folder, LAYOUT, *self.parts(), overwrite=overwrite)
 
     @classmethod
     def load(cls, folder: str | PathLike[str]) -> "ITQ":
@@ -166,13 +163,32 @@ class ITQ:
         Raises: FormatError when it is damaged or none; NewerFormatError when a newer bitsieve wrote it.
         """
         parameters, arrays = read_bundle(folder, LAYOUT)
-        n_fit_rows = parameters.pop("n_fit_rows")
-        itq = cls(**parameters)
         try:
-            itq.check_parameters()
-            itq.n_fit_rows_ = check_count(n_fit_rows, "n_fit_rows")
+            return cls.of(parameters, arrays)
         except InputError as error:
             raise FormatError(f"{folder}: codec.json: {error}") from error
+
+    def parts(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """What makes this ITQ again: parameters that JSON has, and arrays, by name.
+
+        Raises: NotFittedError before fit.
+        """
+        self._check_fitted()
+        parameters = {name: getattr(self, name) for name in ("n_bits", "n_iter", "seed", "max_fit_rows")}
+        parameters["n_fit_rows"] = self.n_fit_rows_
+        return parameters, {name: getattr(self, f"{name}_") for name in LAYOUT.arrays}
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> "ITQ":
+        """The ITQ whose `parts` these are.
+
+        Raises: InputError for a parameter out of range.
+        """
+        own = dict(parameters)
+        n_fit_rows = own.pop("n_fit_rows")
+        itq = cls(**own)
+        itq.check_parameters()
+        itq.n_fit_rows_ = check_count(n_fit_rows, "n_fit_rows")
         itq._set_matrices(arrays["mean"], arrays["components"], arrays["rotation"])
         itq.explained_variance_ratio_ = arrays["explained_variance_ratio"]
         itq.quantization_error_ = arrays["quantization_error"]

@@ -1,0 +1,123 @@
+"""Checks of the documents that a user gives. All of a batch is checked before anything of it is written."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import DuplicateIdError, InputError, TextError
+
+MAX_METADATA_DEPTH = 100
+
+
+@dataclass(frozen=True)
+class Documents:
+    """Documents to be added.
+
+    ids: n different ones, or None for the index to number them. texts: n, or None where only vectors are given.
+    metadata: n JSON objects as text, or None for {}.
+    """
+
+    n: int
+    ids: list[str] | None
+    texts: list[str] | None
+    metadata: list[str] | None
+
+
+def check_documents(texts: Any, ids: Any, metadata: Any, n_vectors: int | None) -> Documents:
+    """Return documents as they are stored, or raise InputError, TextError or DuplicateIdError for what is wrong."""
+    if texts is None and n_vectors is None:
+        raise InputError("nothing to add: give texts, vectors, or both")
+    checked = None if texts is None else _check_texts(texts, blank=n_vectors is not None)
+    n = len(checked) if checked is not None else n_vectors or 0
+    if n_vectors is not None and n_vectors != n:
+        raise InputError(f"vectors have {n_vectors} rows for {n} texts: give one for each")
+    return Documents(n, None if ids is None else check_ids(ids, n), checked, _check_metadata(metadata, n))
+
+
+def check_ids(ids: Any, n: int | None = None) -> list[str]:
+    """Return ids as strings, or raise InputError; DuplicateIdError when one is there twice."""
+    checked = [check_id(item, place) for place, item in enumerate(_list(ids, "ids", "[id]"))]
+    if n is not None and len(checked) != n:
+        raise InputError(f"ids are {len(checked)} for {n} documents: give one for each")
+    if len(set(checked)) < len(checked):
+        seen: set[str] = set()
+        twice = next(item for item in checked if item in seen or seen.add(item))  # type: ignore[func-returns-value]
+        raise DuplicateIdError(f"ids hold {twice!r} twice: give each document its own")
+    return checked
+
+
+def check_id(item: Any, place: int = 0) -> str:
+    """Return an id as a string, or raise InputError."""
+    if isinstance(item, np.integer | int) and not isinstance(item, bool):
+        return str(int(item))
+    if not isinstance(item, str) or not item:
+        raise InputError(
+            f"id {place} is {item!r:.60}, expected a string that is not empty, or a whole number"
+        )
+    return _encodable(item, f"id {place}")
+
+
+def _check_texts(texts: Any, *, blank: bool) -> list[str]:
+    checked = _list(texts, "texts", "[text]")
+    for place, text in enumerate(checked):
+        if not isinstance(text, str):
+            raise TextError(f"text {place} is {type(text).__name__}, expected str: {text!r:.60}")
+        if not blank and not text.strip():
+            raise TextError(
+                f"text {place} is empty or blank: leave such texts out, they have no meaning to find"
+            )
+        _encodable(text, f"text {place}")
+    return checked
+
+
+def _check_metadata(metadata: Any, n: int) -> list[str] | None:
+    if metadata is None:
+        return None
+    items = _list(metadata, "metadata", "[{…}]")
+    if len(items) != n:
+        raise InputError(f"metadata are {len(items)} for {n} documents: give a dict for each")
+    return [_json_object(item, place) for place, item in enumerate(items)]
+
+
+def _json_object(item: Any, place: int) -> str:
+    if item is None:
+        return "{}"
+    if not isinstance(item, Mapping):
+        raise InputError(f"metadata {place} is {type(item).__name__}, expected a dict: {item!r:.60}")
+    try:
+        text = json.dumps(dict(item), ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"metadata {place} is not JSON ({error}): use None, bool, int, finite float, str, list, dict"
+        ) from None
+    return _encodable(text, f"metadata {place}")
+
+
+def _encodable(text: str, what: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise TextError(
+            f"{what} holds a lone surrogate at character {error.start}: decode its source again, "
+            "or replace it with text.encode('utf-8', 'replace').decode()"
+        ) from None
+    return text
+
+
+def _list(items: Any, name: str, example: str) -> list[Any]:
+    if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
+        raise InputError(f"{name} must be a list, got one {type(items).__name__}: pass {example}")
+    return list(items)
+
+
+def first_of(items: Sequence[str], n: int = 3) -> str:
+    """The first few of a list, for a message.
+
+    >>> first_of(["a", "b", "c", "d"])
+    "'a', 'b', 'c' and 1 more"
+    """
+    shown = ", ".join(map(repr, items[:n]))
+    return shown if len(items) <= n else f"{shown} and {len(items) - n} more"

@@ -1,0 +1,60 @@
+"""What a search finds."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Passage:
+    """The part of a document that was found, where documents are cut into passages.
+
+    start, stop: its place in the document's text, characters.
+    """
+
+    start: int
+    stop: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A document that was found.
+
+    score: of the search's mode: the cosine, BM25, or what the fusion of ranks made of both; higher is better.
+    text: of the whole document; None where only its vector was added. passage: None where it is not cut.
+    vector_rank, keyword_rank: its places in the two lists that a hybrid search joins, from 1; None where it is not in
+        one, and for other modes.
+    """
+
+    id: str
+    score: float
+    text: str | None
+    metadata: dict[str, Any]
+    passage: Passage | None = None
+    vector_rank: int | None = None
+    keyword_rank: int | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a part of a search did: `n_in` candidates came to it and `n_out` went on; `seconds` it took."""
+
+    name: str
+    n_in: int
+    n_out: int
+    seconds: float
+
+
+class Hits(list[Hit]):
+    """Hits of one query, best first.
+
+    generation: of the index, all of whose answer this is. steps: what was done, where `explain` asked for it.
+    """
+
+    generation: int
+    steps: tuple[Step, ...]
+
+    def __init__(self, hits: list[Hit], generation: int, steps: tuple[Step, ...] = ()) -> None:
+        super().__init__(hits)
+        self.generation = generation
+        self.steps = steps

@@ -1,0 +1,92 @@
+"""Making an index, and opening one: its folder, lock, catalog and model."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from ..codec import ITQ
+from ..errors import InputError
+from ..store.catalog import Catalog, fact
+from ..store.disk import Disk
+from ..store.keywords import check_tokenizer
+from ..store.lock import LOCK, WriterLock
+from ..store.sqlite_errors import CATALOG
+from .model import VectorSource, describe
+
+if TYPE_CHECKING:
+    from ..encoder import Encoder
+
+DTypeName: TypeAlias = Literal["float32", "float16"]
+
+BEGUN = (LOCK, CATALOG, f"{CATALOG}-journal", f"{CATALOG}-wal", f"{CATALOG}-shm")
+"""What there may be of an index before its first commit."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """An index that is open. lock: where it is open for writing, by the process `pid`."""
+
+    root: Path
+    disk: Disk
+    catalog: Catalog
+    lock: WriterLock | None
+    source: VectorSource
+    tokenizer: str
+    pid: int
+
+    def close(self) -> None:
+        """Let go of them."""
+        self.catalog.close()
+        if self.lock is not None:
+            self.lock.release()
+
+
+def create_files(
+    path: str | os.PathLike[str],
+    model: "str | Path | Encoder | None",
+    dimension: int | None,
+    dtype: DTypeName,
+    n_bits: int,
+    tokenizer: str,
+    disk: Disk,
+) -> Files:
+    """What `Index.create` says; nothing is made unless all is well."""
+    root = Path(path)
+    if dtype not in ("float32", "float16"):
+        raise InputError(f"dtype must be 'float32' or 'float16', got {dtype!r}")
+    ITQ(n_bits).check_parameters()
+    words = check_tokenizer(tokenizer)
+    if root.exists() and (not root.is_dir() or any(path.name not in BEGUN for path in root.iterdir())):
+        raise InputError(f"{root} exists and is not an empty folder: choose another path")
+    facts, encoder = describe(model, dimension)
+    if not root.is_dir():
+        disk.make_folder(root)
+    disk.sync_folder(root.absolute().parent)
+    lock = WriterLock(root)
+    try:
+        of_index = {"model": facts, "vectors": {"dtype": dtype, "n_bits": n_bits}, "tokenizer": tokenizer}
+        catalog = Catalog.create(root, disk, of_index, words)
+        return Files(root, disk, catalog, lock, VectorSource(facts, encoder), tokenizer, os.getpid())
+    except BaseException:
+        lock.release()
+        raise
+
+
+def open_files(
+    path: str | os.PathLike[str], write: bool, model: "str | Path | Encoder | None", disk: Disk
+) -> Files:
+    """What `Index.open` says."""
+    root, lock = Path(path), None
+    try:
+        if write:
+            Catalog(root, disk, writable=False).close()  # whether there is one, before anything is made
+            lock = WriterLock(root)
+        catalog = Catalog(root, disk, writable=write)
+        with catalog.reading() as connection:
+            source, tokenizer = VectorSource(fact(connection, "model"), model), fact(connection, "tokenizer")
+        return Files(root, disk, catalog, lock, source, tokenizer, os.getpid())
+    except BaseException:
+        if lock is not None:
+            lock.release()
+        raise

@@ -1,0 +1,136 @@
+"""A generation of the index: its segments and codecs, opened, and a search through all of them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import apsw
+import numpy as np
+
+from ..arrays import FloatArray, RowArray
+from ..errors import DamageError
+from ..search.merge import merge_found
+from ..store import documents
+from ..store.catalog import fact, generation_of, record_of
+from .codec import Codec, open_codec
+from .view import Plan, SegmentView, open_segment
+
+
+class Nearest(NamedTuple):
+    """A document near a query: its key, the cosine, and the passage's place in it where it is cut."""
+
+    key: int
+    score: float
+    place: tuple[int, int] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """What was committed up to a generation. It does not change; threads may share it.
+
+    model_epoch: which model made the vectors, see `VectorSource`. views: in the order of their documents' keys.
+    """
+
+    generation: int
+    model_epoch: int
+    views: tuple[SegmentView, ...]
+    codecs: Mapping[int, Codec]
+
+    @property
+    def n_passages(self) -> int:
+        """Passages of documents that are there."""
+        return sum(view.n_live for view in self.views)
+
+    @property
+    def codec(self) -> Codec | None:
+        """The codec that new segments get."""
+        return self.codecs[max(self.codecs)] if self.codecs else None
+
+    def vectors_of(self, key: int) -> FloatArray:
+        """The vectors of a document's passages, (n, d)."""
+        for view in self.views:
+            first, last = np.searchsorted(view.keys, [key, key + 1])
+            if first < last:
+                view.stored.check_rows("vectors", slice(int(first), int(last)))
+                return np.asarray(view.vectors[first:last], np.float32)
+        raise DamageError(f"no segment has the document with key {key}: restore the index from a backup")
+
+    def nearest(
+        self, queries: FloatArray, k: int, plan: Plan, allowed: RowArray | None = None
+    ) -> list[list[Nearest]]:
+        """At most k documents for each query, best first, equal scores by row; of a document its best passage.
+
+        queries: (q, d) of norm 1. allowed: keys of documents that may be found, ascending; None allows all.
+        """
+        views = [view for view in self.views if len(view.keys)]
+        cut = any(view.places is not None for view in views)
+        masks = [None if allowed is None else view.rows_of(allowed) for view in views]
+        wanted, n_rows = k, sum(len(view.keys) for view in views)
+        starts = np.concatenate([[0], np.cumsum([len(view.keys) for view in views], dtype=np.int64)])
+        while True:
+            parts = [
+                (int(start), view.search(queries, wanted, plan, mask))
+                for start, view, mask in zip(starts, views, masks, strict=False)
+            ]
+            rows, scores = merge_found(parts, wanted) if parts else _nothing(len(queries))
+            found = [_documents(views, starts, *of_query, k) for of_query in zip(rows, scores, strict=True)]
+            # Several of the best passages may be of one document: then look further.
+            exhausted = wanted >= n_rows or all(len(row) == 0 or row[-1] < 0 for row in rows)
+            if not cut or exhausted or all(len(documents) == k for documents in found):
+                return found
+            wanted *= 4
+
+
+def _nothing(q: int) -> tuple[RowArray, FloatArray]:
+    return np.empty((q, 0), np.int64), np.empty((q, 0), np.float32)
+
+
+def _documents(
+    views: Sequence[SegmentView], starts: RowArray, rows: RowArray, scores: FloatArray, k: int
+) -> list[Nearest]:
+    found: dict[int, Nearest] = {}
+    # Most often all rows are of one or two segments, and there are ten of them: a loop is faster than NumPy.
+    places = np.searchsorted(starts, rows, side="right") - 1
+    for row, score, place in zip(rows.tolist(), scores.tolist(), places.tolist(), strict=True):
+        if row < 0 or len(found) == k:
+            break
+        view = views[place]
+        local = row - int(starts[place])
+        key = int(view.keys[local])
+        if key not in found:
+            span = None if view.places is None else (int(view.places[local, 0]), int(view.places[local, 1]))
+            found[key] = Nearest(key, score, span)
+    return list(found.values())
+
+
+def load(root: Path, connection: apsw.Connection, last: Snapshot | None) -> Snapshot:
+    """The snapshot that a transaction sees; what the last one has opened is used again.
+
+    Raises: DamageError; MissingFileError, perhaps because a writer has gone on since the transaction began.
+    """
+    generation = generation_of(connection)
+    if last is not None and last.generation == generation:
+        return last
+    codecs = dict(last.codecs) if last else {}
+    present: Any = connection.execute("SELECT number, facts, record FROM codecs ORDER BY number").fetchall()
+    for number, facts, record in present:
+        if number not in codecs:
+            codecs[number] = open_codec(root, number, json.loads(facts), record_of(record))
+    codecs = {number: codecs[number] for number, _, _ in present}
+    opened = {view.number: view for view in last.views} if last else {}
+    views, since = [], [last.generation] if last else []
+    rows: Any = connection.execute(
+        "SELECT number, generation, facts, record FROM segments ORDER BY first_key"
+    )
+    for number, written, facts, record in rows:
+        view = opened.get(number)
+        if view is None:
+            view = open_segment(root, number, written, json.loads(facts), record_of(record), codecs)
+            since.append(written)
+        views.append(view)
+    deleted = documents.deleted_since(connection, min(since, default=generation))
+    if len(deleted):
+        views = [view.without(deleted) for view in views]
+    return Snapshot(generation, fact(connection, "model")["epoch"], tuple(views), codecs)

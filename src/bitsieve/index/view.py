@@ -1,0 +1,168 @@
+"""Segments as a search sees them: rows of passages, what finds the nearest, and which are still there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays import BoolArray, FloatArray, RowArray, check_count
+from ..search.arrays import Found
+from ..search.cells import CellCodes
+from ..search.checks import check_margin
+from ..search.exact import search_exact
+from ..search.flat import FlatCodes
+from ..search.marks import Marks
+from ..search.stored import BYTES, cells_from_stored, flat_from_stored
+from ..store.arrays import ArraysRecord, StoredArrays
+from .codec import Codec
+
+LAZY = ("vectors", BYTES)
+"""Arrays that are too large to be checked whole when a segment is opened: blocks are, when a search reads them."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How hard to look; see `Cascade.search`."""
+
+    n_candidates: int = 500
+    n_probes: int | None = None
+    probe_margin: float | None = None
+    rerank_margin: float = 2.0
+    threads: int = 1
+
+
+def check_plan(n_candidates: Any, n_probes: Any, probe_margin: Any, threads: Any) -> Plan:
+    """Return a plan with what a user chose, or raise InputError."""
+    plan = Plan(threads=check_count(threads, "threads"))
+    if n_candidates is not None:
+        plan = replace(plan, n_candidates=check_count(n_candidates, "n_candidates"))
+    if n_probes is not None:
+        plan = replace(plan, n_probes=check_count(n_probes, "n_probes"))
+    if probe_margin is not None:
+        plan = replace(plan, probe_margin=check_margin(probe_margin, "probe_margin"))
+    return plan
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentView:
+    """An opened segment at one generation.
+
+    number: in the catalog. generation: of the commit that wrote it. kind: exact, flat or cells.
+    keys: (n,) of documents, ascending, one for each passage. places: (n, 2) int32, where passages start and stop in
+        their document's text, or None where each is all of its text.
+    live: (n,) which rows are of documents that are still there, or None when all are.
+    """
+
+    number: int
+    generation: int
+    kind: str
+    keys: RowArray
+    places: NDArray[np.int32] | None
+    vectors: NDArray[Any]
+    codes: FlatCodes | CellCodes | None
+    stored: StoredArrays
+    live: BoolArray | None = None
+
+    @property
+    def n_live(self) -> int:
+        """Passages of documents that are still there."""
+        return len(self.keys) if self.live is None else int(np.count_nonzero(self.live))
+
+    def without(self, deleted: RowArray) -> "SegmentView":
+        """This segment when documents are gone. deleted: keys, ascending."""
+        mask = self.rows_of(deleted)
+        if not mask.any():
+            return self
+        return replace(self, live=~mask if self.live is None else self.live & ~mask)
+
+    def rows_of(self, keys: RowArray) -> BoolArray:
+        """(n,), which rows are passages of documents. keys: ascending."""
+        mask = np.zeros(len(self.keys), np.bool_)
+        if not len(self.keys) or not len(keys):
+            return mask
+        low, high = np.searchsorted(keys, [self.keys[0], self.keys[-1] + 1])
+        wanted = keys[low:high]
+        if self.places is None:
+            rows = np.searchsorted(self.keys, wanted)
+            found = rows < len(self.keys)
+            rows = rows[found]
+            mask[rows[self.keys[rows] == wanted[found]]] = True
+        elif len(wanted):
+            nearest = np.minimum(np.searchsorted(wanted, self.keys), len(wanted) - 1)
+            mask = wanted[nearest] == self.keys
+        return mask
+
+    def search(self, queries: FloatArray, k: int, plan: Plan, allowed: BoolArray | None) -> Found:
+        """The k nearest rows of each query. allowed: (n,), or None for all that are live.
+
+        Raises: DamageError when what was read for the answer is damaged.
+        """
+        n = len(self.keys)
+        mask = self.live if allowed is None else allowed if self.live is None else allowed & self.live
+        n_candidates = min(max(plan.n_candidates, k), n)
+        if self.codes is None:
+            found = search_exact(
+                self.vectors, queries, k, mask, marks=marks_of(self.stored, "vectors"), threads=plan.threads,
+                explain=False,
+            )  # fmt: skip
+        elif isinstance(self.codes, CellCodes):
+            cell_plan = self.codes.plan(
+                k, n_candidates, plan.n_probes, plan.probe_margin, plan.rerank_margin, n_candidates == n
+            )
+            found = self.codes.search(queries, cell_plan, allowed=mask, threads=plan.threads, explain=False)
+        else:
+            found = self.codes.search(
+                queries, k, n_candidates=n_candidates, threads=plan.threads, explain=False,
+                allowed=None if mask is None else mask[np.newaxis],
+            )  # fmt: skip
+        for name in LAZY:
+            if name in self.stored:
+                self.stored.check_marked(name)
+        return found
+
+
+def open_segment(
+    root: Path,
+    number: int,
+    generation: int,
+    facts: Mapping[str, Any],
+    record: ArraysRecord,
+    codecs: Mapping[int, Codec],
+) -> SegmentView:
+    """Map a segment. Small arrays are checked now, the `LAZY` ones when they are read.
+
+    Raises: DamageError, MissingFileError.
+    """
+    stored = StoredArrays.open(root, record)
+    arrays = {name: stored.array(name) for name in stored.names}
+    for name in stored.names:
+        if name not in LAZY:
+            stored.check_rows(name, slice(None))
+    codes: FlatCodes | CellCodes | None = None
+    if facts["kind"] != "exact":
+        vectors, marks = arrays["vectors"], [marks_of(stored, name) for name in LAZY]
+        if facts["kind"] == "cells":
+            codes = cells_from_stored(vectors, arrays, facts, vector_marks=marks[0], byte_marks=marks[1])
+        else:
+            panels = codecs[facts["codec"]].panels
+            codes = flat_from_stored(
+                panels, vectors, arrays, facts, vector_marks=marks[0], byte_marks=marks[1]
+            )
+    return SegmentView(
+        number=number,
+        generation=generation,
+        kind=facts["kind"],
+        keys=arrays["keys"],
+        places=arrays.get("places"),
+        vectors=arrays["vectors"],
+        codes=codes,
+        stored=stored,
+    )
+
+
+def marks_of(stored: StoredArrays, name: str) -> Marks:
+    """Where searches note what they read of an array."""
+    return Marks(stored.marks(name), stored.data_offset(name))

@@ -1,0 +1,224 @@
+"""`Index`: what a user does with it, and what they are told when it cannot be done."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from plain_index import unit_vectors
+
+from bitsieve.errors import (
+    BitsieveError,
+    DuplicateIdError,
+    FormatError,
+    IndexLockedError,
+    InputError,
+    ModelMismatchError,
+    TextError,
+)
+from bitsieve.index import Index
+from bitsieve.index.writer import FAN, n_taken
+
+TEXTS = ["Water lilies by Monet", "A history of the printing press", "Lily of the valley, a flower"]
+VECTORS = unit_vectors(3)
+
+
+@pytest.fixture
+def index(tmp_path: Path):
+    with Index.create(tmp_path / "index", dimension=32, tokenizer="porter") as made:
+        made.add(TEXTS, ids=["monet", "press", 3], vectors=VECTORS, metadata=[{"year": 1906}, {"year": 1440}, None])
+        yield made
+
+
+def test_a_hit_has_what_was_added(index: Index) -> None:
+    hit = index.search(vector=VECTORS[0], k=1)[0]
+    assert (hit.id, hit.text, hit.metadata, hit.passage) == ("monet", TEXTS[0], {"year": 1906}, None)
+    assert hit.score == pytest.approx(1, abs=1e-6)
+
+
+def test_whole_numbers_are_ids(index: Index) -> None:
+    assert "3" in index and 3 in index and "4" not in index
+    assert index.get(3) == index.get("3")
+
+
+def test_get_keeps_the_order_and_leaves_gaps(index: Index) -> None:
+    found = index.get(["press", "nobody", "monet"])
+    assert [document and document.id for document in found] == ["press", None, "monet"]
+
+
+def test_documents_without_ids_are_numbered(index: Index) -> None:
+    assert index.add(["another"], vectors=unit_vectors(1, seed=5)) == ["4"]
+
+
+def test_texts_are_not_needed(tmp_path: Path) -> None:
+    with Index.create(tmp_path / "index", dimension=32) as index:
+        index.add(vectors=VECTORS)
+        assert index.search(vector=VECTORS[1], k=1)[0].text is None
+
+
+def test_an_empty_index_finds_nothing(tmp_path: Path) -> None:
+    with Index.create(tmp_path / "index", dimension=32) as index:
+        assert index.search(vector=VECTORS[0]) == []
+        assert index.search("lily", mode="keyword") == []
+        assert index.add([], vectors=np.empty((0, 32), np.float32)) == []
+        assert len(index) == 0
+
+
+def test_keywords_are_stemmed_and_never_syntax(index: Index) -> None:
+    assert {hit.id for hit in index.search("lily", mode="keyword")} == {"monet", "3"}
+    for text in ('"', "lily AND (", "NEAR(", "text:lily", "lily*", "-", "\0lily", "^lily"):
+        assert all(hit.id in ("monet", "3") for hit in index.search(text, mode="keyword"))
+    found = index.search("lily NOT water", mode="keyword", syntax=True)
+    assert [hit.id for hit in found] == ["3"]
+    with pytest.raises(InputError, match=r"no expression of FTS5"):
+        index.search("lily AND (", mode="keyword", syntax=True)
+
+
+def test_min_score_leaves_out_what_scores_less(index: Index) -> None:
+    scores = [hit.score for hit in index.search(vector=VECTORS[0], k=3)]
+    assert len(index.search(vector=VECTORS[0], k=3, min_score=scores[1])) == 2
+
+
+def test_similar_leaves_itself_out(index: Index) -> None:
+    assert {hit.id for hit in index.similar("monet", k=5)} == {"press", "3"}
+    with pytest.raises(InputError, match="no document 'nobody'"):
+        index.similar("nobody")
+
+
+def test_a_batch_answers_as_single_queries_do(index: Index) -> None:
+    queries = unit_vectors(20, seed=9)
+    batch = index.search_batch(vectors=queries, k=2, threads=2)
+    assert batch == [index.search(vector=query, k=2) for query in queries]
+
+
+def test_explain_tells_what_was_done(index: Index) -> None:
+    steps = index.search(vector=VECTORS[0], k=2, where={"year": {"$gt": 1500}}, explain=True).steps
+    assert [(step.name, step.n_in, step.n_out) for step in steps] == [
+        ("filter", 3, 1),
+        ("vectors", 1, 1),
+        ("documents", 1, 1),
+    ]
+    assert all(step.seconds > 0 for step in steps)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"texts": ["x"], "ids": ["monet"]}, DuplicateIdError, "'monet' already: replace documents with upsert"),
+        ({"texts": ["x", "y"], "ids": ["a", "a"]}, DuplicateIdError, "'a' twice"),
+        ({"texts": ["x"], "ids": [""]}, InputError, "id 0 is '', expected"),
+        ({"texts": ["x"], "ids": [True]}, InputError, "id 0 is True, expected"),
+        ({"texts": ["x"], "ids": ["a", "b"]}, InputError, "ids are 2 for 1 documents"),
+        ({"texts": ["x"], "ids": ["\ud800"]}, TextError, "id 0 holds a lone surrogate"),
+        ({"texts": "x", "ids": ["a"]}, InputError, "texts must be a list, got one str"),
+        ({"texts": [3], "ids": ["a"]}, TextError, "text 0 is int"),
+        ({"texts": ["\ud800"], "ids": ["a"]}, TextError, "text 0 holds a lone surrogate"),
+        ({"texts": ["x"], "metadata": [{"a": float("nan")}]}, InputError, "metadata 0 is not JSON"),
+        ({"texts": ["x"], "metadata": [{"a": object()}]}, InputError, "metadata 0 is not JSON"),
+        ({"texts": ["x"], "metadata": ["a"]}, InputError, "metadata 0 is str, expected a dict"),
+        ({"texts": ["x"], "metadata": [{}, {}]}, InputError, "metadata are 2 for 1"),
+        ({"texts": ["x"], "vectors": unit_vectors(2)}, InputError, "vectors have 2 rows for 1 texts"),
+        ({"texts": ["x"], "vectors": unit_vectors(1, 16)}, ModelMismatchError, "d=16, the index holds d=32"),
+        ({"texts": ["x"], "vectors": 2 * unit_vectors(1)}, InputError, "L2 norm 1"),
+        ({"texts": ["x"], "vectors": unit_vectors(1), "chunk": True}, InputError, "chunk cuts texts"),
+        ({}, InputError, "nothing to add"),
+    ],
+)
+def test_what_cannot_be_added_changes_nothing(
+    index: Index, given: dict[str, object], error: type[BitsieveError], message: str
+) -> None:
+    texts = given.get("texts")
+    if "vectors" not in given and isinstance(texts, list):
+        given = {**given, "vectors": unit_vectors(len(texts))}
+    before = index.stats()
+    with pytest.raises(error, match=message):
+        index.add(**given)  # type: ignore[arg-type]
+    assert index.stats().generation == before.generation
+    assert len(index) == 3
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({}, "nothing to search for"),
+        ({"vector": VECTORS[0], "mode": "keyword"}, "needs a text"),
+        ({"query": "x", "mode": "fuzzy"}, "mode must be one of vector, keyword, hybrid"),
+        ({"vector": VECTORS[0], "k": 0}, "k must be a whole number"),
+        ({"vector": VECTORS[0], "where": {"$bad": 1}}, "operator"),
+        ({"vector": VECTORS[0], "n_probes": 0}, "n_probes must be"),
+        ({"vector": unit_vectors(1, 8)[0]}, "d=8, the index holds d=32"),
+        ({"query": "x"}, "made for vectors of your own"),
+    ],
+)
+def test_what_cannot_be_searched_is_said(index: Index, asked: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        index.search(**asked)  # type: ignore[arg-type]
+
+
+def test_delete_takes_ids_or_a_where(index: Index) -> None:
+    with pytest.raises(InputError, match="ids or a where"):
+        index.delete()
+    with pytest.raises(InputError, match="ids or a where"):
+        index.delete(["monet"], where={})
+
+
+def test_an_index_is_made_once(index: Index) -> None:
+    with pytest.raises(InputError, match="not an empty folder"):
+        Index.create(index.path, dimension=32)
+
+
+def test_no_index_is_opened_where_there_is_none(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="holds no index"):
+        Index.open(tmp_path)
+    with pytest.raises(FormatError, match="holds no index"):
+        Index.open(tmp_path / "nowhere", write=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_second_writer_is_told_of_the_first(index: Index) -> None:
+    with pytest.raises(IndexLockedError, match=r"written to by process \d+"):
+        Index.open(index.path, write=True)
+
+
+def test_a_reader_cannot_write(index: Index) -> None:
+    with Index.open(index.path) as reader, pytest.raises(InputError, match="write=True"):
+        reader.add(["x"], vectors=VECTORS[:1])
+
+
+def test_a_closed_index_says_so(index: Index) -> None:
+    index.close()
+    with pytest.raises(InputError, match="is closed"):
+        index.search(vector=VECTORS[0])
+    with Index.open(index.path, write=True) as again:
+        assert len(again) == 3
+
+
+@pytest.mark.parametrize("parameter", [{"dtype": "int8"}, {"n_bits": 12}, {"tokenizer": "snowball"}, {"dimension": 4}])
+def test_what_no_index_can_be_made_of_leaves_nothing(tmp_path: Path, parameter: dict[str, object]) -> None:
+    with pytest.raises(InputError):
+        Index.create(tmp_path / "index", **{"dimension": 32, **parameter})  # type: ignore[arg-type]
+    assert not (tmp_path / "index").exists()
+
+
+@pytest.mark.usefixtures("small_segments")
+def test_codes_and_cells_come_with_numbers(tmp_path: Path) -> None:
+    vectors = unit_vectors(200)
+    with Index.create(tmp_path / "index", dimension=32, n_bits=16) as index:
+        kinds = []
+        for start, stop in ((0, 10), (10, 60), (60, 70), (70, 200)):
+            index.add(vectors=vectors[start:stop])
+            kinds.append(index.stats().kinds)
+        assert kinds == [("exact",), ("cells",), ("cells", "exact"), ("cells", "exact", "cells")]
+        index.delete(ids=[str(row) for row in range(1, 151)])
+        index.compact()
+        assert index.stats().kinds == ("flat",)
+        assert index.verify() == []
+
+
+def test_segments_of_one_size_are_merged_when_there_are_many() -> None:
+    sizes: list[int] = []
+    for _ in range(5000):
+        taken = n_taken(sizes, 1)
+        total = 1 + sum(sizes[len(sizes) - taken :])
+        sizes = [*sizes[: len(sizes) - taken], total]
+        assert len(sizes) <= FAN * 5
+    assert sum(sizes) == 5000
