@@ -27,6 +27,7 @@ NB_MODULE(_native, m) {
     m.doc() = "Kernels in C++. Arguments are checked in bitsieve.search; here only shapes are.";
     m.def("available", &bitsieve::available_names, "Names of the kernels this machine can run, best first.");
     bitsieve::bind_search(m);
+    bitsieve::bind_exact(m);
     nb::module_ testing = m.def_submodule("testing", "Each kernel by itself, for the tests.");
     bitsieve::bind_testing(testing);
 }

@@ -15,6 +15,9 @@ const Kernels& checked_kernels(const std::string& name);
 // Add the indexes to the module.
 void bind_search(nanobind::module_& m);
 
+// Add what searches without an index.
+void bind_exact(nanobind::module_& m);
+
 // Add each kernel to the submodule `_native.testing`.
 void bind_testing(nanobind::module_& m);
 

@@ -4,7 +4,6 @@
 // array are refused.
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/array.h>
-#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 
 #include <array>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "bindings.hpp"
+#include "bindings_arrays.hpp"
 #include "cells.hpp"
 #include "flat.hpp"
 #include "query.hpp"
@@ -22,16 +22,6 @@ namespace nb = nanobind;
 
 namespace bitsieve {
 namespace {
-
-template <class T, size_t dimensions>
-using Array = nb::ndarray<const T, nb::ndim<dimensions>, nb::c_contig, nb::device::cpu>;
-// An array to be filled. NumPy makes it: that takes half the time of making one here and handing it over.
-template <class T>
-using Result = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-
-void expect(bool agrees, const char* what) {
-    if (!agrees) throw nb::value_error(what);
-}
 
 // Seconds for cells, codes and reranks.
 using Seconds = std::array<double, 3>;
@@ -66,8 +56,10 @@ bool is_unit_rows(nb::handle vectors, size_t d, float tolerance) {
 
 // The arrays that both kinds of index have.
 struct Shared {
-    Array<float, 2> vectors;
+    AnyFloats vectors;
+    AnyMarks vector_marks;
     Array<uint8_t, 2> bytes;
+    AnyMarks byte_marks;
     Array<float, 1> byte_steps;
     Array<int8_t, 4> panel_values;
     Array<int32_t, 1> panel_sums;
@@ -79,8 +71,16 @@ struct Shared {
         expect(bytes.shape(0) == vectors.shape(0) && byte_steps.shape(0) == vectors.shape(0),
                "as many bytes as vectors");
         expect(bytes.shape(1) % ALIGNMENT == 0 && bytes.shape(1) >= vectors.shape(1), "bytes padded to whole 64s");
-        return {vectors.shape(0), vectors.shape(1), vectors.data(), bytes.data(), byte_steps.data(),
-                nullptr,          nullptr,          bytes.shape(1), typical_step};
+        return {vectors.shape(0),
+                vectors.shape(1),
+                as_vectors(vectors, vector_marks),
+                bytes.data(),
+                byte_steps.data(),
+                nullptr,
+                nullptr,
+                bytes.shape(1),
+                typical_step,
+                as_marks(byte_marks, bytes.size())};
     }
     Panels panels(size_t stride, size_t least_rows) const {
         const size_t n_panels = panel_values.shape(0);
@@ -103,11 +103,13 @@ struct Shared {
 
 class BoundFlatIndex {
 public:
-    BoundFlatIndex(Array<float, 2> vectors, Array<uint8_t, 2> bytes, Array<float, 1> byte_steps, float typical_step,
-                   Array<float, 1> mean, Array<int8_t, 4> panel_values, Array<int32_t, 1> panel_sums,
-                   Array<float, 1> panel_steps, Array<uint8_t, 3> codes, std::optional<Array<uint8_t, 2>> scales,
-                   std::optional<Array<uint8_t, 2>> offsets, float scale_step, float offset_step)
-        : arrays_{vectors, bytes, byte_steps, panel_values, panel_sums, panel_steps, codes, scales, offsets},
+    BoundFlatIndex(AnyFloats vectors, AnyMarks vector_marks, Array<uint8_t, 2> bytes, AnyMarks byte_marks,
+                   Array<float, 1> byte_steps, float typical_step, Array<float, 1> mean, Array<int8_t, 4> panel_values,
+                   Array<int32_t, 1> panel_sums, Array<float, 1> panel_steps, Array<uint8_t, 3> codes,
+                   std::optional<Array<uint8_t, 2>> scales, std::optional<Array<uint8_t, 2>> offsets, float scale_step,
+                   float offset_step)
+        : arrays_{vectors,    vector_marks, bytes, byte_marks, byte_steps, panel_values,
+                  panel_sums, panel_steps,  codes, scales,     offsets},
           mean_(mean) {
         const Blocks blocks = arrays_.blocks();
         const Rows rows = arrays_.rows(typical_step);
@@ -149,12 +151,14 @@ private:
 
 class BoundCellIndex {
 public:
-    BoundCellIndex(Array<float, 2> vectors, Array<uint8_t, 2> bytes, Array<float, 1> byte_steps, float typical_step,
-                   Array<int64_t, 1> row_ids, std::optional<Array<uint32_t, 1>> position_rows, Array<float, 1> bonus,
+    BoundCellIndex(AnyFloats vectors, AnyMarks vector_marks, Array<uint8_t, 2> bytes, AnyMarks byte_marks,
+                   Array<float, 1> byte_steps, float typical_step, Array<int64_t, 1> row_ids,
+                   std::optional<Array<uint32_t, 1>> position_rows, Array<float, 1> bonus,
                    Array<int8_t, 4> panel_values, Array<int32_t, 1> panel_sums, Array<float, 1> panel_steps,
                    Array<uint32_t, 1> cell_positions, Array<uint32_t, 1> cell_blocks, Array<uint8_t, 3> codes,
                    Array<uint8_t, 2> scales, float scale_step)
-        : arrays_{vectors, bytes, byte_steps, panel_values, panel_sums, panel_steps, codes, scales, std::nullopt},
+        : arrays_{vectors,    vector_marks, bytes, byte_marks, byte_steps,  panel_values,
+                  panel_sums, panel_steps,  codes, scales,     std::nullopt},
           row_ids_(row_ids),
           position_rows_(position_rows),
           bonus_(bonus),
@@ -216,23 +220,25 @@ private:
 void bind_search(nb::module_& m) {
     using namespace nb::literals;
     nb::class_<BoundFlatIndex>(m, "FlatIndex")
-        .def(nb::init<Array<float, 2>, Array<uint8_t, 2>, Array<float, 1>, float, Array<float, 1>, Array<int8_t, 4>,
-                      Array<int32_t, 1>, Array<float, 1>, Array<uint8_t, 3>, std::optional<Array<uint8_t, 2>>,
-                      std::optional<Array<uint8_t, 2>>, float, float>(),
-             nb::kw_only(), "vectors"_a, "bytes"_a, "byte_steps"_a, "typical_step"_a, "mean"_a, "panel_values"_a,
+        .def(nb::init<AnyFloats, AnyMarks, Array<uint8_t, 2>, AnyMarks, Array<float, 1>, float, Array<float, 1>,
+                      Array<int8_t, 4>, Array<int32_t, 1>, Array<float, 1>, Array<uint8_t, 3>,
+                      std::optional<Array<uint8_t, 2>>, std::optional<Array<uint8_t, 2>>, float, float>(),
+             nb::kw_only(), "vectors"_a.noconvert(), "vector_marks"_a.noconvert().none(), "bytes"_a,
+             "byte_marks"_a.noconvert().none(), "byte_steps"_a, "typical_step"_a, "mean"_a, "panel_values"_a,
              "panel_sums"_a, "panel_steps"_a, "codes"_a, "scales"_a.none(), "offsets"_a.none(), "scale_step"_a,
              "offset_step"_a)
         .def("search", &BoundFlatIndex::search, "kernels"_a, "queries"_a, "k"_a, "n_candidates"_a,
              "query_codes"_a.none(), "allowed"_a.none(), "threads"_a, "ids"_a.noconvert(), "scores"_a.noconvert(),
              "effort"_a.noconvert().none());
     nb::class_<BoundCellIndex>(m, "CellIndex")
-        .def(nb::init<Array<float, 2>, Array<uint8_t, 2>, Array<float, 1>, float, Array<int64_t, 1>,
+        .def(nb::init<AnyFloats, AnyMarks, Array<uint8_t, 2>, AnyMarks, Array<float, 1>, float, Array<int64_t, 1>,
                       std::optional<Array<uint32_t, 1>>, Array<float, 1>, Array<int8_t, 4>, Array<int32_t, 1>,
                       Array<float, 1>, Array<uint32_t, 1>, Array<uint32_t, 1>, Array<uint8_t, 3>, Array<uint8_t, 2>,
                       float>(),
-             nb::kw_only(), "vectors"_a, "bytes"_a, "byte_steps"_a, "typical_step"_a, "row_ids"_a,
-             "position_rows"_a.none(), "bonus"_a, "panel_values"_a, "panel_sums"_a, "panel_steps"_a, "cell_positions"_a,
-             "cell_blocks"_a, "codes"_a, "scales"_a, "scale_step"_a)
+             nb::kw_only(), "vectors"_a.noconvert(), "vector_marks"_a.noconvert().none(), "bytes"_a,
+             "byte_marks"_a.noconvert().none(), "byte_steps"_a, "typical_step"_a, "row_ids"_a, "position_rows"_a.none(),
+             "bonus"_a, "panel_values"_a, "panel_sums"_a, "panel_steps"_a, "cell_positions"_a, "cell_blocks"_a,
+             "codes"_a, "scales"_a, "scale_step"_a)
         .def("search", &BoundCellIndex::search, "kernels"_a, "queries"_a, "k"_a, "n_candidates"_a, "n_probes"_a,
              "probe_margin"_a, "margin"_a, "allowed"_a.none(), "threads"_a, "ids"_a.noconvert(), "scores"_a.noconvert(),
              "effort"_a.noconvert().none());

@@ -12,6 +12,7 @@
 
 #include "aligned.hpp"
 #include "bindings.hpp"
+#include "halves.hpp"
 
 namespace nb = nanobind;
 
@@ -98,6 +99,11 @@ int32_t dot_bytes(const std::string& set, Bytes row, Array<const int8_t> query) 
     return checked_kernels(set).dot_bytes(row.data(), query.data(), row.size());
 }
 
+// out: as many.
+void widen_halves(Array<const uint16_t> halves, Array<float> out) {
+    widen(halves.data(), halves.size(), out.data());
+}
+
 float dot_floats(const std::string& set, Floats a, Floats b) {
     return checked_kernels(set).dot_floats(a.data(), b.data(), a.size());
 }
@@ -123,6 +129,7 @@ void bind_testing(nb::module_& m) {
     m.def("count", count, "kernels"_a, "estimates"_a, "threshold"_a);
     m.def("find", find, "kernels"_a, "values"_a, "threshold"_a, "out"_a.noconvert());
     m.def("dot_bytes", dot_bytes, "kernels"_a, "row"_a, "query"_a);
+    m.def("widen", widen_halves, "halves"_a, "out"_a.noconvert());
     m.def("dot_floats", dot_floats, "kernels"_a, "a"_a, "b"_a);
     m.def("multiply", multiply, "kernels"_a, "values"_a, "sums"_a, "steps"_a, "queries"_a, "query_steps"_a,
           "out"_a.noconvert());

@@ -30,6 +30,11 @@ if(BITSIEVE_SANITIZE)
   target_link_options(bitsieve_kernels PUBLIC -fsanitize=address,undefined)
 endif()
 
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  # It would make two loops of the one that writes candidates: where a tenth of the codes pass, 10 % of a scan.
+  list(APPEND avx2 -fno-tree-loop-distribution)
+  list(APPEND avx512 -fno-tree-loop-distribution)
+endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # Its own headers for AVX-512 trip its own warning (GCC bug 105593).
   list(APPEND avx512 -Wno-uninitialized -Wno-maybe-uninitialized)

@@ -7,6 +7,7 @@
 
 #include "kernels.hpp"
 #include "nibble_tables.hpp"
+#include "scan.hpp"
 #include "unrolled.hpp"
 
 namespace bitsieve {
@@ -54,56 +55,6 @@ inline __m256i from_sums(__m256i sums, const Blocks& blocks, size_t first, const
     return _mm256_adds_epi16(e, _mm256_set1_epi16(lookup.base));
 }
 
-// Call take(i, block, estimates) for each of N lookups and each block, with the estimates in two registers.
-template <size_t N, class Take>
-void scan_all(const Blocks& blocks, size_t begin, size_t end, const Lookup* lookups, const Take& take) {
-    const uint8_t* tables[N];
-    UNROLLED for (size_t i = 0; i < N; i++) tables[i] = lookups[i].tables;
-    for (size_t block = begin; block < end; block++) {
-        const uint8_t* codes = blocks.codes + block * blocks.n_bytes * BLOCK;
-        __m256i even[N], odd[N];  // the even sums still carry the odd ones in their upper bytes
-        UNROLLED for (size_t i = 0; i < N; i++) even[i] = odd[i] = _mm256_setzero_si256();
-        for (size_t byte = 0; byte < blocks.n_bytes;) {
-            __m256i bytes[N];
-            UNROLLED for (size_t i = 0; i < N; i++) bytes[i] = _mm256_setzero_si256();
-            const size_t stop = std::min(byte + RUN_BYTES, blocks.n_bytes);
-            NOT_UNROLLED for (; byte < stop; byte++) look_up<N>(codes + byte * BLOCK, tables, byte, bytes);
-            UNROLLED for (size_t i = 0; i < N; i++) {
-                even[i] = _mm256_add_epi16(even[i], bytes[i]);
-                odd[i] = _mm256_add_epi16(odd[i], _mm256_srli_epi16(bytes[i], 8));
-            }
-        }
-        UNROLLED for (size_t i = 0; i < N; i++) {
-            const __m256i alone = _mm256_sub_epi16(even[i], _mm256_slli_epi16(odd[i], 8));
-            const __m256i low = _mm256_unpacklo_epi16(alone, odd[i]), high = _mm256_unpackhi_epi16(alone, odd[i]);
-            const __m256i estimates[2] = {
-                from_sums(_mm256_permute2x128_si256(low, high, 0x20), blocks, block * BLOCK, lookups[i]),
-                from_sums(_mm256_permute2x128_si256(low, high, 0x31), blocks, block * BLOCK + 16, lookups[i])};
-            take(i, block, estimates);
-        }
-    }
-}
-
-template <class Take>
-void scan(size_t n_lookups, const Blocks& blocks, size_t begin, size_t end, const Lookup* lookups, const Take& take) {
-    switch (n_lookups) {
-        case 1: return scan_all<1>(blocks, begin, end, lookups, take);
-        case 2: return scan_all<2>(blocks, begin, end, lookups, take);
-        case 3: return scan_all<3>(blocks, begin, end, lookups, take);
-        case 4: return scan_all<4>(blocks, begin, end, lookups, take);
-    }
-}
-
-void estimate(const Blocks& blocks, size_t first_block, size_t n_blocks, const Lookup* lookups, size_t n_lookups,
-              int16_t* const* out) {
-    scan(n_lookups, blocks, first_block, first_block + n_blocks, lookups,
-         [&](size_t i, size_t block, const __m256i* estimates) {
-             __m256i* to = (__m256i*)(out[i] + (block - first_block) * BLOCK);
-             _mm256_storeu_si256(to, estimates[0]);
-             _mm256_storeu_si256(to + 1, estimates[1]);
-         });
-}
-
 // A bit for each of 32 estimates that is at least the threshold.
 inline uint32_t at_least(__m256i first, __m256i second, __m256i threshold) {
     const __m256i less_first = _mm256_cmpgt_epi16(threshold, first);
@@ -116,23 +67,48 @@ inline uint32_t at_least(const int16_t* estimates, __m256i threshold) {
     return at_least(load(estimates), load(estimates + 16), threshold);
 }
 
-void sift(const Blocks& blocks, size_t first_block, size_t n_codes, uint32_t position, const Lookup* lookups,
-          size_t n_lookups, Candidate** ends) {
-    const size_t end = first_block + (n_codes + BLOCK - 1) / BLOCK;
-    scan(n_lookups, blocks, first_block, end, lookups, [&](size_t i, size_t block, const __m256i* estimates) {
-        const size_t first = (block - first_block) * BLOCK;
-        uint32_t found = at_least(estimates[0], estimates[1], _mm256_set1_epi16(lookups[i].threshold));
-        if (n_codes - first < BLOCK) found &= (1u << (n_codes - first)) - 1;
-        if (!found) return;
-        alignas(32) int16_t values[BLOCK];
-        _mm256_store_si256((__m256i*)values, estimates[0]);
-        _mm256_store_si256((__m256i*)(values + 16), estimates[1]);
-        for (; found; found &= found - 1) {
-            const int place = std::countr_zero(found);
-            *ends[i]++ = {values[place], position + (uint32_t)(first + place)};
+struct Pass {
+    // With the estimates in two registers.
+    template <size_t N, class Take>
+    static void over(const Blocks& blocks, size_t begin, size_t end, const Lookup* lookups, const Take& take) {
+        const uint8_t* tables[N];
+        UNROLLED for (size_t i = 0; i < N; i++) tables[i] = lookups[i].tables;
+        for (size_t block = begin; block < end; block++) {
+            const uint8_t* codes = blocks.codes + block * blocks.n_bytes * BLOCK;
+            __m256i even[N], odd[N];  // the even sums still carry the odd ones in their upper bytes
+            UNROLLED for (size_t i = 0; i < N; i++) even[i] = odd[i] = _mm256_setzero_si256();
+            for (size_t byte = 0; byte < blocks.n_bytes;) {
+                __m256i bytes[N];
+                UNROLLED for (size_t i = 0; i < N; i++) bytes[i] = _mm256_setzero_si256();
+                const size_t stop = std::min(byte + RUN_BYTES, blocks.n_bytes);
+                NOT_UNROLLED for (; byte < stop; byte++) look_up<N>(codes + byte * BLOCK, tables, byte, bytes);
+                UNROLLED for (size_t i = 0; i < N; i++) {
+                    even[i] = _mm256_add_epi16(even[i], bytes[i]);
+                    odd[i] = _mm256_add_epi16(odd[i], _mm256_srli_epi16(bytes[i], 8));
+                }
+            }
+            UNROLLED for (size_t i = 0; i < N; i++) {
+                const __m256i alone = _mm256_sub_epi16(even[i], _mm256_slli_epi16(odd[i], 8));
+                const __m256i low = _mm256_unpacklo_epi16(alone, odd[i]), high = _mm256_unpackhi_epi16(alone, odd[i]);
+                const __m256i estimates[2] = {
+                    from_sums(_mm256_permute2x128_si256(low, high, 0x20), blocks, block * BLOCK, lookups[i]),
+                    from_sums(_mm256_permute2x128_si256(low, high, 0x31), blocks, block * BLOCK + 16, lookups[i])};
+                take(i, block, estimates);
+            }
         }
-    });
-}
+    }
+
+    static void store(const __m256i* estimates, int16_t* out) {
+        _mm256_storeu_si256((__m256i*)out, estimates[0]);
+        _mm256_storeu_si256((__m256i*)(out + 16), estimates[1]);
+    }
+
+    static Candidate* append(const __m256i* estimates, size_t n, int16_t threshold, uint32_t position, Candidate* end) {
+        uint32_t found = at_least(estimates[0], estimates[1], _mm256_set1_epi16(threshold));
+        if (n < BLOCK) found &= (1u << n) - 1;
+        return append_found<Pass>(estimates, found, position, end);
+    }
+};
 
 size_t collect(const int16_t* estimates, size_t n, int16_t threshold, uint32_t position, Candidate* out) {
     const __m256i limit = _mm256_set1_epi16(threshold);
@@ -260,7 +236,8 @@ void multiply(const Panels& panels, const uint8_t* queries, const float* query_s
 
 }  // namespace
 
-const Kernels AVX2_KERNELS = {"avx2", nibble_table_bytes, fill_nibble_tables, estimate, sift, collect, count,
-                              find,   dot_bytes,          dot_floats,         multiply};
+const Kernels AVX2_KERNELS = {
+    "avx2", nibble_table_bytes, fill_nibble_tables, estimate<Pass>, sift<Pass>, collect, count,
+    find,   dot_bytes,          dot_floats,         multiply};
 
 }  // namespace bitsieve

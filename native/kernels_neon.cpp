@@ -7,6 +7,7 @@
 
 #include "kernels.hpp"
 #include "nibble_tables.hpp"
+#include "scan.hpp"
 
 namespace bitsieve {
 namespace {
@@ -28,63 +29,6 @@ inline int16x8_t from_sums(uint16x8_t sums, const Blocks& blocks, size_t first, 
         e = vqaddq_s16(e, vreinterpretq_s16_u16(vminq_u16(worth, vdupq_n_u16(32767))));
     }
     return vqaddq_s16(e, vdupq_n_s16(lookup.base));
-}
-
-// Call take(i, block, estimates) for each of N lookups and each block, with the 32 estimates in memory.
-template <size_t N, class Take>
-void scan_all(const Blocks& blocks, size_t begin, size_t end, const Lookup* lookups, const Take& take) {
-    for (size_t block = begin; block < end; block++) {
-        const uint8_t* codes = blocks.codes + block * blocks.n_bytes * BLOCK;
-        uint16x8_t words[N][4];  // of 8 codes each
-        for (auto& of_lookup : words)
-            for (auto& sums : of_lookup) sums = vdupq_n_u16(0);
-        for (size_t byte = 0; byte < blocks.n_bytes;) {
-            uint8x16_t bytes[N][2];  // of 16 codes each
-            for (auto& of_lookup : bytes) of_lookup[0] = of_lookup[1] = vdupq_n_u8(0);
-            const size_t stop = byte + RUN_BYTES < blocks.n_bytes ? byte + RUN_BYTES : blocks.n_bytes;
-            for (; byte < stop; byte++) {
-                for (size_t half = 0; half < 2; half++) {  // of the block's codes
-                    const uint8x16_t row = vld1q_u8(codes + byte * BLOCK + 16 * half);
-                    const uint8x16_t high = vshrq_n_u8(row, 4), low = vandq_u8(row, vdupq_n_u8(15));
-                    for (size_t i = 0; i < N; i++) {
-                        const uint8_t* table = lookups[i].tables + 2 * NIBBLE_TABLE * byte;
-                        bytes[i][half] = vaddq_u8(bytes[i][half], vqtbl1q_u8(vld1q_u8(table), high));
-                        bytes[i][half] = vaddq_u8(bytes[i][half], vqtbl1q_u8(vld1q_u8(table + NIBBLE_TABLE), low));
-                    }
-                }
-            }
-            for (size_t i = 0; i < N; i++) {
-                for (size_t j = 0; j < 2; j++) {
-                    words[i][2 * j] = vaddw_u8(words[i][2 * j], vget_low_u8(bytes[i][j]));
-                    words[i][2 * j + 1] = vaddw_high_u8(words[i][2 * j + 1], bytes[i][j]);
-                }
-            }
-        }
-        for (size_t i = 0; i < N; i++) {
-            int16_t estimates[BLOCK];
-            for (size_t j = 0; j < 4; j++)
-                vst1q_s16(estimates + 8 * j, from_sums(words[i][j], blocks, block * BLOCK + 8 * j, lookups[i]));
-            take(i, block, estimates);
-        }
-    }
-}
-
-template <class Take>
-void scan(size_t n_lookups, const Blocks& blocks, size_t begin, size_t end, const Lookup* lookups, const Take& take) {
-    switch (n_lookups) {
-        case 1: return scan_all<1>(blocks, begin, end, lookups, take);
-        case 2: return scan_all<2>(blocks, begin, end, lookups, take);
-        case 3: return scan_all<3>(blocks, begin, end, lookups, take);
-        case 4: return scan_all<4>(blocks, begin, end, lookups, take);
-    }
-}
-
-void estimate(const Blocks& blocks, size_t first_block, size_t n_blocks, const Lookup* lookups, size_t n_lookups,
-              int16_t* const* out) {
-    scan(n_lookups, blocks, first_block, first_block + n_blocks, lookups,
-         [&](size_t i, size_t block, const int16_t* estimates) {
-             std::memcpy(out[i] + (block - first_block) * BLOCK, estimates, BLOCK * sizeof(int16_t));
-         });
 }
 
 // Four bits for each of 16 values that passes, from all ones or zeros in its byte.
@@ -126,14 +70,52 @@ size_t collect(const int16_t* estimates, size_t n, int16_t threshold, uint32_t p
     return end - out;
 }
 
-void sift(const Blocks& blocks, size_t first_block, size_t n_codes, uint32_t position, const Lookup* lookups,
-          size_t n_lookups, Candidate** ends) {
-    const size_t end = first_block + (n_codes + BLOCK - 1) / BLOCK;
-    scan(n_lookups, blocks, first_block, end, lookups, [&](size_t i, size_t block, const int16_t* estimates) {
-        const size_t first = (block - first_block) * BLOCK, n = n_codes - first < BLOCK ? n_codes - first : BLOCK;
-        ends[i] += collect(estimates, n, lookups[i].threshold, position + (uint32_t)first, ends[i]);
-    });
-}
+struct Pass {
+    // With the estimates in memory.
+    template <size_t N, class Take>
+    static void over(const Blocks& blocks, size_t begin, size_t end, const Lookup* lookups, const Take& take) {
+        for (size_t block = begin; block < end; block++) {
+            const uint8_t* codes = blocks.codes + block * blocks.n_bytes * BLOCK;
+            uint16x8_t words[N][4];  // of 8 codes each
+            for (auto& of_lookup : words)
+                for (auto& sums : of_lookup) sums = vdupq_n_u16(0);
+            for (size_t byte = 0; byte < blocks.n_bytes;) {
+                uint8x16_t bytes[N][2];  // of 16 codes each
+                for (auto& of_lookup : bytes) of_lookup[0] = of_lookup[1] = vdupq_n_u8(0);
+                const size_t stop = byte + RUN_BYTES < blocks.n_bytes ? byte + RUN_BYTES : blocks.n_bytes;
+                for (; byte < stop; byte++) {
+                    for (size_t half = 0; half < 2; half++) {  // of the block's codes
+                        const uint8x16_t row = vld1q_u8(codes + byte * BLOCK + 16 * half);
+                        const uint8x16_t high = vshrq_n_u8(row, 4), low = vandq_u8(row, vdupq_n_u8(15));
+                        for (size_t i = 0; i < N; i++) {
+                            const uint8_t* table = lookups[i].tables + 2 * NIBBLE_TABLE * byte;
+                            bytes[i][half] = vaddq_u8(bytes[i][half], vqtbl1q_u8(vld1q_u8(table), high));
+                            bytes[i][half] = vaddq_u8(bytes[i][half], vqtbl1q_u8(vld1q_u8(table + NIBBLE_TABLE), low));
+                        }
+                    }
+                }
+                for (size_t i = 0; i < N; i++) {
+                    for (size_t j = 0; j < 2; j++) {
+                        words[i][2 * j] = vaddw_u8(words[i][2 * j], vget_low_u8(bytes[i][j]));
+                        words[i][2 * j + 1] = vaddw_high_u8(words[i][2 * j + 1], bytes[i][j]);
+                    }
+                }
+            }
+            for (size_t i = 0; i < N; i++) {
+                int16_t estimates[BLOCK];
+                for (size_t j = 0; j < 4; j++)
+                    vst1q_s16(estimates + 8 * j, from_sums(words[i][j], blocks, block * BLOCK + 8 * j, lookups[i]));
+                take(i, block, estimates);
+            }
+        }
+    }
+
+    static void store(const int16_t* estimates, int16_t* out) { std::memcpy(out, estimates, BLOCK * sizeof(int16_t)); }
+
+    static Candidate* append(const int16_t* estimates, size_t n, int16_t threshold, uint32_t position, Candidate* end) {
+        return end + collect(estimates, n, threshold, position, end);
+    }
+};
 
 size_t count(const int16_t* estimates, size_t n, int16_t threshold) {
     size_t found = 0, i = 0;
@@ -243,7 +225,8 @@ void multiply(const Panels& panels, const uint8_t* queries, const float* query_s
 
 }  // namespace
 
-const Kernels NEON_KERNELS = {"neon", nibble_table_bytes, fill_nibble_tables, estimate, sift, collect, count,
-                              find,   dot_bytes,          dot_floats,         multiply};
+const Kernels NEON_KERNELS = {
+    "neon", nibble_table_bytes, fill_nibble_tables, estimate<Pass>, sift<Pass>, collect, count,
+    find,   dot_bytes,          dot_floats,         multiply};
 
 }  // namespace bitsieve

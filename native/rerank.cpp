@@ -92,6 +92,7 @@ void Rerank::add(const Candidate* candidates, size_t n) {
     for (size_t i = 0; i < n; i++) {
         const uint32_t row = rows_->row(candidates[i].position);
         if (!is_new(row)) continue;
+        rows_->byte_marks.mark(row * rows_->stride, rows_->stride);
         const int32_t product =
             kernels_->dot_bytes(rows_->bytes + row * rows_->stride, bytes_, rows_->stride) - excess_;
         const float score = (float)product * (rows_->byte_steps[row] * step_);
@@ -124,23 +125,19 @@ void Rerank::keep_finalists() {
     for (const Scored& row : scored_)
         if (row.score >= least) scored_[n++] = row;
     scored_.resize(n);
-    for (const Scored& row : scored_)
-        prefetch(rows_->vectors + rows_->id(row.row) * rows_->d, rows_->d * sizeof(float));
+    for (const Scored& row : scored_) rows_->vectors.fetch(rows_->id(row.row));
 }
 
 size_t Rerank::finish(int64_t* ids, float* scores) {
     hits_.clear();
+    float* widened = room(widened_, rows_->d);
     for (const Scored& row : scored_) {
         const int64_t id = rows_->id(row.row);
-        hits_.push_back({kernels_->dot_floats(query_, rows_->vectors + id * rows_->d, rows_->d), id});
+        hits_.push_back({kernels_->dot_floats(query_, rows_->vectors.read(id, widened), rows_->d), id});
     }
     const size_t n = std::min(k_, hits_.size());
-    std::partial_sort(hits_.begin(), hits_.begin() + n, hits_.end(),
-                      [](const Hit& a, const Hit& b) { return a.score != b.score ? a.score > b.score : a.id < b.id; });
-    for (size_t i = 0; i < k_; i++) {
-        ids[i] = i < n ? hits_[i].id : -1;
-        scores[i] = i < n ? hits_[i].score : NO_SCORE;
-    }
+    std::partial_sort(hits_.begin(), hits_.begin() + n, hits_.end(), better);
+    write_hits(hits_.data(), n, k_, ids, scores);
     return hits_.size();
 }
 

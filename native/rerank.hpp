@@ -4,26 +4,26 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <limits>
 #include <utility>
 #include <vector>
 
+#include "hits.hpp"
 #include "kernels.hpp"
+#include "vectors.hpp"
 
 namespace bitsieve {
-
-constexpr float NO_SCORE = -std::numeric_limits<float>::infinity();
 
 // Vectors, and a copy of them in bytes in the order of the codes.
 struct Rows {
     size_t n, d;
-    const float* vectors;           // (n, d)
+    Vectors vectors;
     const uint8_t* bytes;           // (n, stride): value / step + 128, zeros as 128 beyond d
     const float* byte_steps;        // (n,)
     const int64_t* ids;             // (n,): which vector a byte row is of; null: its own number
     const uint32_t* position_rows;  // (n_positions,): which byte row a code is of; null: its position
     size_t stride;                  // bytes of a row, a multiple of ALIGNMENT
     float typical_step;             // of the byte steps: how far they round
+    Marks byte_marks;               // of the file of the byte rows
 
     uint32_t row(uint32_t position) const { return position_rows ? position_rows[position] : position; }
     int64_t id(uint32_t row) const { return ids ? ids[row] : row; }
@@ -103,10 +103,6 @@ private:
         float score;
         uint32_t row;
     };
-    struct Hit {
-        float score;
-        int64_t id;
-    };
 
     const Kernels* kernels_ = nullptr;
     const Rows* rows_ = nullptr;
@@ -118,6 +114,7 @@ private:
     std::vector<Scored> scored_;
     std::vector<float> best_;  // a heap, the least in front
     std::vector<Hit> hits_;
+    Aligned<float> widened_;  // a vector that is kept in float16
     RowSet seen_;
 };
 

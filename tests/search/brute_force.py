@@ -1,4 +1,4 @@
-"""What the tests of searching share: vectors to search, and the search that looks at all of them."""
+"""What the tests of searching share: vectors to search, the search that looks at all of them, its stages."""
 
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from bitsieve.codec import ITQ
 from bitsieve.search.reference.rerank import exact_scores
+from bitsieve.search.stages import Stage
 
 BENCH = Path(__file__).parents[2].parent / "shared" / "bench"
 
@@ -25,6 +26,13 @@ def clustered(n: int, d: int, seed: int = 0, n_clusters: int = 8) -> Floats:
     rng = np.random.default_rng(seed)
     centres = rng.standard_normal((n_clusters, d))
     return unit_rows(centres[rng.integers(n_clusters, size=n)] + rng.standard_normal((n, d)))
+
+
+def with_ties(n: int, d: int) -> Floats:
+    """Clustered, and the last 100 equal to the first: ties in every stage."""
+    x = clustered(n, d)
+    x[-100:] = x[:100]
+    return x
 
 
 def queries_near(vectors: Floats, q: int, seed: int = 1, noise: float = 0.1) -> Floats:
@@ -60,3 +68,14 @@ def recall(found: NDArray[Any], true: NDArray[Any]) -> float:
     return float(
         np.mean([len(np.intersect1d(*pair)) / len(pair[1]) for pair in zip(found, true, strict=True)])
     )
+
+
+def assert_stages_add_up(stages: list[Stage], n: int, scores: Floats) -> None:
+    """What a stage keeps and removes is what the one before kept, at first n; what the last keeps is found."""
+    left = np.full(len(scores), n)
+    for stage in stages:
+        assert stage.kept.dtype == stage.removed.dtype == np.int64
+        assert stage.seconds >= 0
+        np.testing.assert_array_equal(stage.kept + stage.removed, left)
+        left = stage.kept
+    np.testing.assert_array_equal(left, (scores > -np.inf).sum(axis=1))

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from brute_force import clustered, exact, queries_near, unit_rows
+from brute_force import assert_stages_add_up, exact, queries_near, unit_rows, with_ties
 from numpy.typing import NDArray
 
 from bitsieve.codec import ITQ, PivotFilter
@@ -15,10 +15,7 @@ N, D = 600, 48
 
 @pytest.fixture(scope="module")
 def vectors() -> NDArray[np.float32]:
-    """Clustered, and the last 100 equal to the first: ties in every stage."""
-    x = clustered(N, D)
-    x[-100:] = x[:100]
-    return x
+    return with_ties(N, D)
 
 
 @pytest.fixture(scope="module")
@@ -119,13 +116,7 @@ def test_an_empty_index_and_an_empty_batch_give_empty_arrays(
 def test_what_stages_keep_and_remove_adds_up(sieve: Cascade, queries: NDArray[np.float32]) -> None:
     _, scores, stages = sieve.search(queries, 7, n_candidates=50, pivot_threshold=0.15, explain=True)
     assert [stage.name for stage in stages] == ["pivots", "codes", "rerank"]
-    left = np.full(len(queries), N)
-    for stage in stages:
-        assert stage.kept.dtype == stage.removed.dtype == np.int64
-        assert stage.seconds >= 0
-        np.testing.assert_array_equal(stage.kept + stage.removed, left)
-        left = stage.kept
-    np.testing.assert_array_equal(left, (scores > -np.inf).sum(axis=1))
+    assert_stages_add_up(stages, N, scores)
     assert (stages[1].kept == np.minimum(stages[0].kept, 50)).all()
     names = [stage.name for stage in sieve.search(queries, 7, explain=True)[2]]
     assert names == ["codes", "rerank"]

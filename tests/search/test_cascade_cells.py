@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from brute_force import clustered, exact, queries_near, recall
+from brute_force import assert_stages_add_up, clustered, exact, queries_near, recall, with_ties
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -20,10 +20,7 @@ Vectors = NDArray[np.float32]
 
 @pytest.fixture(scope="module")
 def vectors() -> Vectors:
-    """Clustered, and the last 100 equal to the first: ties in every stage."""
-    x = clustered(N, D)
-    x[-100:] = x[:100]
-    return x
+    return with_ties(N, D)
 
 
 @pytest.fixture(scope="module")
@@ -155,13 +152,7 @@ def test_only_allowed_ids_are_found_and_few_of_them_exactly(
 def test_what_stages_keep_and_remove_adds_up(sieve: Cascade, queries: Vectors) -> None:
     _, scores, stages = sieve.search(queries, 7, n_candidates=50, n_probes=4, explain=True)
     assert [stage.name for stage in stages] == ["cells", "codes", "rerank"]
-    left = np.full(len(queries), 2 * N if sieve.spill else N)
-    for stage in stages:
-        assert stage.kept.dtype == stage.removed.dtype == np.int64
-        assert stage.seconds >= 0
-        np.testing.assert_array_equal(stage.kept + stage.removed, left)
-        left = stage.kept
-    np.testing.assert_array_equal(left, (scores > -np.inf).sum(axis=1))
+    assert_stages_add_up(stages, 2 * N if sieve.spill else N, scores)
     assert (stages[1].kept <= 50).all()
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from brute_force import clustered, unit_rows
+from brute_force import any_itq, clustered, unit_rows
 from numpy.typing import NDArray
 
 from bitsieve.codec import ITQ, Cells, PivotFilter
@@ -20,8 +20,8 @@ def vectors() -> NDArray[np.float32]:
 
 
 @pytest.fixture(scope="module")
-def itq(vectors: NDArray[np.float32]) -> ITQ:
-    return ITQ(16, 5).fit(vectors)
+def itq() -> ITQ:
+    return any_itq(D, 16)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ import apsw
 from ..errors import DamageError, DiskError, InputError
 from ..store.arrays import BLOCK_BYTES, FileRecord
 from ..store.arrays.mapped import opened, read_block
-from ..store.catalog import generation_of, records
+from ..store.catalog import fact, generation_of, note_generation, records
 from ..store.connections import connect
 from ..store.disk import Disk
 from ..store.sqlite_errors import CATALOG, explained_sql
@@ -47,9 +47,12 @@ def backup(root: Path, reader: Reader, disk: Disk, target: str | os.PathLike[str
     stage = target.with_name(f"{target.name}.{secrets.token_hex(4)}.tmp")
     disk.make_folder(stage)
     try:
-        generation, open_files, sources = reader.read(lambda connection, _: _begin(connection, root, stage))
+        generation, identity, open_files, sources = reader.read(
+            lambda connection, _: _begin(connection, root, stage)
+        )
         with open_files:
             _copy_arrays(disk, root, stage, sources)
+        note_generation(disk, stage, generation, identity)
         disk.sync_folder(stage)
         disk.rename(stage, target)
         disk.sync_folder(target.absolute().parent)
@@ -60,7 +63,9 @@ def backup(root: Path, reader: Reader, disk: Disk, target: str | os.PathLike[str
     return generation
 
 
-def _begin(connection: apsw.Connection, root: Path, stage: Path) -> tuple[int, ExitStack, list[_Source]]:
+def _begin(
+    connection: apsw.Connection, root: Path, stage: Path
+) -> tuple[int, str, ExitStack, list[_Source]]:
     """Copy the catalog as a transaction sees it, and open what it names.
 
     Raises: MissingFileError, perhaps because a writer has gone on since the transaction began.
@@ -77,7 +82,7 @@ def _begin(connection: apsw.Connection, root: Path, stage: Path) -> tuple[int, E
                 _copy_catalog(connection, stage / CATALOG)
         except DamageError as error:  # of the original: what is copied into is only written
             raise DamageError(f"{root / CATALOG} is damaged: restore the index from a backup") from error
-        return generation_of(connection), attempt.pop_all(), sources
+        return generation_of(connection), fact(connection, "identity"), attempt.pop_all(), sources
 
 
 def _copy_catalog(connection: apsw.Connection, path: Path) -> None:

@@ -11,6 +11,9 @@ from ..errors import DuplicateIdError, InputError, TextError
 
 MAX_METADATA_DEPTH = 100
 
+_TO_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+"""`json.dumps` would make one for each document, which takes as long as using it."""
+
 
 @dataclass(frozen=True)
 class Documents:
@@ -88,7 +91,7 @@ def _json_object(item: Any, place: int) -> str:
     if not isinstance(item, Mapping):
         raise InputError(f"metadata {place} is {type(item).__name__}, expected a dict: {item!r:.60}")
     try:
-        text = json.dumps(dict(item), ensure_ascii=False, allow_nan=False)
+        text = _TO_JSON.encode(dict(item))
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(
             f"metadata {place} is not JSON ({error}): use None, bool, int, finite float, str, list, dict"

@@ -1,7 +1,9 @@
 """What a search finds."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+from ..store.documents import Document
 
 
 @dataclass(frozen=True)
@@ -16,27 +18,38 @@ class Passage:
     text: str
 
 
-@dataclass(frozen=True)
-class Hit:
-    """A document that was found.
+class Hit(NamedTuple):
+    """A document that was found; `id`, `text` and `metadata` are the document's.
 
-    score: of the search's mode: the cosine, BM25, or what the fusion of ranks made of both; higher is better.
-    text: of the whole document; None where only its vector was added. passage: None where it is not cut.
+    score: of the search's mode: the cosine, BM25, or what the fusion made of both; higher is better.
+    passage: what of the text was found, None where it is not cut.
     vector_rank, keyword_rank: its places in the two lists that a hybrid search joins, from 1; None where it is not in
         one, and for other modes.
     """
 
-    id: str
+    document: Document
     score: float
-    text: str | None
-    metadata: dict[str, Any]
     passage: Passage | None = None
     vector_rank: int | None = None
     keyword_rank: int | None = None
 
+    @property
+    def id(self) -> str:
+        """Of the document."""
+        return self.document.id
 
-@dataclass(frozen=True)
-class Step:
+    @property
+    def text(self) -> str | None:
+        """Of the whole document; None where only its vector was added."""
+        return self.document.text
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Of the document."""
+        return self.document.metadata
+
+
+class Step(NamedTuple):
     """What a part of a search did: `n_in` candidates came to it and `n_out` went on; `seconds` it took."""
 
     name: str

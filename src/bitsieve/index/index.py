@@ -2,7 +2,8 @@
 
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, overload
@@ -46,8 +47,12 @@ class Index:
     def __init__(self, files: Files) -> None:
         self.path = files.root
         self._files, self._catalog, self._source = files, files.catalog, files.source
-        self._reader = Reader(files.root, files.catalog)
-        self._writer = None if files.lock is None else Writer(files.root, files.catalog, files.disk)
+        try:
+            self._reader = Reader(files.root, files.catalog)
+            self._writer = None if files.lock is None else Writer(files.root, files.catalog, files.disk)
+        except BaseException:
+            files.close()
+            raise
         self._writing = threading.Lock()
 
     @classmethod
@@ -155,8 +160,7 @@ class Index:
         """
         if (ids is None) == (where is None):
             raise InputError("delete takes ids or a where, one of them")
-        with self._writing:
-            writer = self._writer_or_refuse()
+        with self._alone() as writer:
             with self._catalog.reading() as connection:
                 if where is not None:
                     keys = documents.matching(connection, where)
@@ -333,16 +337,16 @@ class Index:
 
     def compact(self) -> None:
         """Write all segments as one, without what was deleted, while readers go on with the old ones."""
-        with self._writing:
-            self._writer_or_refuse().compact()
+        with self._alone() as writer:
+            writer.compact()
 
     def refit(self) -> bool:
         """Learn the codec anew from all vectors, and code them with it, while readers go on with the old one.
 
         Returns: whether there were enough of them.
         """
-        with self._writing:
-            return self._writer_or_refuse().refit() is not None
+        with self._alone() as writer:
+            return writer.refit() is not None
 
     def reembed(
         self,
@@ -356,8 +360,7 @@ class Index:
         chunk: as in `add`, for all texts. progress: called with (done, n) as passages are embedded.
         Raises: InputError when there are documents without a text; ModelError; DiskError.
         """
-        with self._writing:
-            writer = self._writer_or_refuse()
+        with self._alone() as writer:
             facts, encoder = describe(model, None)
             facts["epoch"] = self._source.epoch + 1
             source = VectorSource(facts, encoder)
@@ -370,8 +373,7 @@ class Index:
     def _put(
         self, texts: Any, ids: Any, metadata: Any, vectors: Any, chunk: Any, progress: Any, *, replace: bool
     ) -> list[str]:
-        with self._writing:
-            writer = self._writer_or_refuse()
+        with self._alone() as writer:
             own = None if vectors is None else self._source.check(vectors)
             given = check_documents(texts, ids, metadata, None if own is None else len(own))
             if own is not None and chunk:
@@ -388,11 +390,14 @@ class Index:
                 passages = self._source.passages(given.texts or [], check_chunking(chunk), progress)
             return writer.add(given, passages, replace=replace)
 
-    def _writer_or_refuse(self) -> Writer:
+    @contextmanager
+    def _alone(self) -> Iterator[Writer]:
+        # Refused before it waits: in a fork nobody would let go of the lock that a thread of the parent has.
         if self._writer is None:
             raise InputError(f"{self.path} is open for reading: open it with Index.open(path, write=True)")
         if self._files.pid != os.getpid():
             raise InputError(
                 f"{self.path} is written to by process {self._files.pid}, which this one was forked from"
             )
-        return self._writer
+        with self._writing:
+            yield self._writer

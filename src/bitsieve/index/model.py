@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ..arrays import FloatArray, check_vectors
 from ..errors import InputError, ModelError, ModelMismatchError
+from ..search.checks import check_queries
 from .rows import Rows
 
 if TYPE_CHECKING:
@@ -94,15 +95,22 @@ class VectorSource:
         """The vectors of queries, (q, d)."""
         return self.encoder.encode_queries(texts)
 
-    def check(self, vectors: ArrayLike, name: str = "vectors") -> FloatArray:
-        """Return vectors as (n, d) float32 of norm 1, or raise InputError or ModelMismatchError."""
+    def check(self, vectors: ArrayLike) -> FloatArray:
+        """Return vectors to add as (n, d) float32 of norm 1, or raise InputError or ModelMismatchError."""
+        return check_vectors(self._of_dimension(vectors), unit=True)
+
+    def check_queries(self, vectors: ArrayLike) -> FloatArray:
+        """Return vectors to look for as (q, d) float32 of norm 1, or raise InputError or ModelMismatchError."""
+        return check_queries(self._of_dimension(vectors), self.dimension)
+
+    def _of_dimension(self, vectors: ArrayLike) -> NDArray[Any]:
         array = np.asarray(vectors)
         if array.ndim == 2 and array.shape[1] != self.dimension:
             raise ModelMismatchError(
-                f"{name} have d={array.shape[1]}, the index holds d={self.dimension} of {self.name!r}: "
+                f"vectors have d={array.shape[1]}, the index holds d={self.dimension} of {self.name!r}: "
                 "embed with that model, or make an index for these vectors"
             )
-        return check_vectors(array, unit=True, name=name)
+        return array
 
     def _load(self) -> "Encoder":
         from ..encoder import Encoder

@@ -37,9 +37,11 @@ class Files:
 
     def close(self) -> None:
         """Let go of them."""
-        self.catalog.close()
-        if self.lock is not None:
-            self.lock.release()
+        try:
+            self.catalog.close()
+        finally:
+            if self.lock is not None:
+                self.lock.release()
 
 
 def create_files(
@@ -83,6 +85,7 @@ def open_files(
             Catalog(root, disk, writable=False).close()  # whether there is one, before anything is made
             lock = WriterLock(root)
         catalog = Catalog(root, disk, writable=write)
+        catalog.bring_up_to_date()
         with catalog.reading() as connection:
             source, tokenizer = VectorSource(fact(connection, "model"), model), fact(connection, "tokenizer")
         return Files(root, disk, catalog, lock, source, tokenizer, os.getpid())

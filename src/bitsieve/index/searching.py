@@ -1,9 +1,8 @@
 """A search: the lists of vectors and keywords, joined if both are asked for, and the documents that they name."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
 import apsw
@@ -11,13 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..arrays import FloatArray
-from ..errors import InputError
+from ..errors import DamageError, InputError
 from ..store import documents
+from ..store.documents import Document
 from ..store.keywords import best_by_keywords
+from ..store.sqlite_errors import CATALOG
 from .fusion import fuse
 from .hits import Hit, Hits, Passage, Step
 from .model import VectorSource
-from .snapshot import Nearest, Snapshot
+from .snapshot import Found, Snapshot
 from .view import Plan
 
 Mode: TypeAlias = Literal["vector", "keyword", "hybrid"]
@@ -39,19 +40,18 @@ class Request:
     plan: Plan
 
 
-@dataclass
 class Steps:
-    """What was done, as it is done."""
+    """What was done, as it is done; a step begins where the one before it ended."""
 
-    done: list[Step] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.done: list[Step] = []
+        self._ended = time.perf_counter()
 
-    @contextmanager
-    def step(self, name: str, n_in: int) -> Iterator[list[int]]:
-        """Time a step. The block appends how many went on."""
-        counts: list[int] = []
-        started = time.perf_counter()
-        yield counts
-        self.done.append(Step(name, n_in, sum(counts), time.perf_counter() - started))
+    def add(self, name: str, n_in: int, n_out: int) -> None:
+        """A step has ended: `n_in` came to it, `n_out` went on."""
+        now = time.perf_counter()
+        self.done.append(Step(name, n_in, n_out, now - self._ended))
+        self._ended = now
 
 
 def check_mode(mode: Any) -> Mode:
@@ -69,10 +69,9 @@ def query_vectors(
     if mode == "keyword":
         return None
     if vectors is not None:
-        return source.check(vectors, "the queries' vectors")
-    with steps.step("embed", len(queries or ())) as counts:
-        embedded = source.queries(queries or ())
-        counts.append(len(embedded))
+        return source.check_queries(vectors)
+    embedded = source.queries(queries or ())
+    steps.add("embed", len(embedded), len(embedded))
     return embedded
 
 
@@ -89,84 +88,62 @@ def answer(
     texts: for keywords. vectors: (q, d), for the nearest; of the same queries.
     """
     allowed = None
-    n_documents = documents.count(connection) if request.where is not None else snapshot.n_passages
+    n_all = n_searched = snapshot.n_passages
     if request.where is not None and vectors is not None:
-        with steps.step("filter", n_documents) as counts:
-            allowed = documents.matching(connection, request.where)
-            counts.append(len(allowed))
+        allowed = documents.matching(connection, request.where)
+        n_searched = len(allowed)
+        steps.add("filter", n_all, n_searched)
     k = max(request.k, FUSED) if request.mode == "hybrid" else request.k
-    nearest: list[list[Nearest]] = []
-    ranked: list[list[tuple[int, float]]] = []
+    lists: list[list[Found]] = []
     if vectors is not None:
-        with steps.step("vectors", n_documents if allowed is None else len(allowed)) as counts:
-            nearest = snapshot.nearest(vectors, k, request.plan, allowed)
-            counts += map(len, nearest)
+        lists = snapshot.nearest(vectors, k, request.plan, allowed)
+        steps.add("vectors", n_searched, sum(map(len, lists)))
     if texts is not None:
-        with steps.step("keywords", n_documents) as counts:
-            for text in texts:
-                ranked.append(
-                    best_by_keywords(
-                        connection, request.tokenizer, text, k, where=request.where, syntax=request.syntax
-                    )
-                )
-            counts += map(len, ranked)
-    lists = _lists(request, nearest, ranked)
-    with steps.step("documents", sum(map(len, lists))) as counts:
-        hits = [_hits(connection, found, request.min_score) for found in lists]
-        counts += map(len, hits)
+        words = [_by_keywords(connection, request, text, k) for text in texts]
+        steps.add("keywords", n_all, sum(map(len, words)))
+        pairs = zip(lists, words, strict=False)
+        lists = words if vectors is None else [_joined(near, ranked, request.k) for near, ranked in pairs]
+    hits = [_hits(connection, found, request.min_score) for found in lists]
+    steps.add("documents", sum(map(len, lists)), sum(map(len, hits)))
     return [Hits(of_query, snapshot.generation) for of_query in hits]
 
 
-@dataclass(frozen=True)
-class _Found:
-    key: int
-    score: float
-    place: tuple[int, int] | None = None
-    vector_rank: int | None = None
-    keyword_rank: int | None = None
+def _by_keywords(connection: apsw.Connection, request: Request, text: str, k: int) -> list[Found]:
+    ranked = best_by_keywords(
+        connection, request.tokenizer, text, k, where=request.where, syntax=request.syntax
+    )
+    return [Found(key, score) for key, score in ranked]
 
 
-def _lists(
-    request: Request, nearest: Sequence[Sequence[Nearest]], ranked: Sequence[Sequence[tuple[int, float]]]
-) -> list[list[_Found]]:
-    if request.mode == "vector":
-        return [[_Found(*near) for near in found] for found in nearest]
-    if request.mode == "keyword":
-        return [[_Found(key, score) for key, score in found] for found in ranked]
-    return [_joined(request, near, words) for near, words in zip(nearest, ranked, strict=True)]
+def _joined(near: Sequence[Found], words: Sequence[Found], k: int) -> list[Found]:
+    vector_ranks = {found.key: rank for rank, found in enumerate(near, 1)}
+    keyword_ranks = {found.key: rank for rank, found in enumerate(words, 1)}
+    places = {found.key: found.place for found in near}
+    fused = fuse(list(vector_ranks), list(keyword_ranks))[:k]
+    return [
+        Found(key, score, places.get(key), vector_ranks.get(key), keyword_ranks.get(key))
+        for key, score in fused
+    ]
 
 
-def _joined(request: Request, near: Sequence[Nearest], words: Sequence[tuple[int, float]]) -> list[_Found]:
-    places = {found.key: (rank, found.place) for rank, found in enumerate(near, 1)}
-    ranks = {key: rank for rank, (key, _) in enumerate(words, 1)}
-    fused = fuse([found.key for found in near], list(ranks))[: request.k]
-    return [_Found(key, score, places.get(key, (0, None))[1], places.get(key, (None, None))[0], ranks.get(key))
-            for key, score in fused]  # fmt: skip
+def _hits(connection: apsw.Connection, found: Sequence[Found], min_score: float | None) -> list[Hit]:
+    if min_score is not None:
+        found = [one for one in found if one.score >= min_score]
+    of_keys = documents.by_keys(connection, [one.key for one in found])
+    if len(of_keys) < len(found):
+        raise DamageError(f"{CATALOG} has not all documents that the segments have: restore it from a backup")
+    return [
+        Hit(of_keys[key], score, _passage(of_keys[key], place), vector_rank, keyword_rank)
+        for key, score, place, vector_rank, keyword_rank in found
+    ]
 
 
-def _hits(connection: apsw.Connection, found: Sequence[_Found], min_score: float | None) -> list[Hit]:
-    kept = [one for one in found if min_score is None or one.score >= min_score]
-    texts = documents.by_keys(connection, [one.key for one in kept])
-    hits = []
-    for one in kept:
-        document = texts[one.key]
-        passage = None
-        if one.place is not None and document.text is not None:
-            start, stop = one.place
-            stop = len(document.text) if stop < 0 else stop
-            passage = Passage(start, stop, document.text[start:stop])
-        hits.append(
-            Hit(
-                document.id,
-                one.score,
-                document.text,
-                document.metadata,
-                passage,
-                one.vector_rank,
-                one.keyword_rank,
-            )
-        )
-    return hits
+def _passage(document: Document, place: tuple[int, int] | None) -> Passage | None:
+    if place is None or document.text is None:
+        return None
+    start, stop = place
+    stop = len(document.text) if stop < 0 else stop
+    return Passage(start, stop, document.text[start:stop])
 
 
 def mean_direction(vectors: FloatArray) -> FloatArray:

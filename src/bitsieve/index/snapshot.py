@@ -1,8 +1,11 @@
 """A generation of the index: its segments and codecs, opened, and a search through all of them."""
 
+import bisect
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,16 +17,23 @@ from ..errors import DamageError
 from ..search.merge import merge_found
 from ..store import documents
 from ..store.catalog import fact, generation_of, record_of
+from ..store.migrations import version_of
+from ..store.sqlite_errors import CATALOG
 from .codec import Codec, open_codec
 from .view import Plan, SegmentView, open_segment
 
 
-class Nearest(NamedTuple):
-    """A document near a query: its key, the cosine, and the passage's place in it where it is cut."""
+class Found(NamedTuple):
+    """A document that a search found: its key, its score, and where in it the passage is, if it is cut.
+
+    vector_rank, keyword_rank: in the lists that were joined, from 1; None in neither.
+    """
 
     key: int
     score: float
-    place: tuple[int, int] | None
+    place: tuple[int, int] | None = None
+    vector_rank: int | None = None
+    keyword_rank: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +48,7 @@ class Snapshot:
     views: tuple[SegmentView, ...]
     codecs: Mapping[int, Codec]
 
-    @property
+    @cached_property
     def n_passages(self) -> int:
         """Passages of documents that are there."""
         return sum(view.n_live for view in self.views)
@@ -59,50 +69,62 @@ class Snapshot:
 
     def nearest(
         self, queries: FloatArray, k: int, plan: Plan, allowed: RowArray | None = None
-    ) -> list[list[Nearest]]:
+    ) -> list[list[Found]]:
         """At most k documents for each query, best first, equal scores by row; of a document its best passage.
 
         queries: (q, d) of norm 1. allowed: keys of documents that may be found, ascending; None allows all.
         """
-        views = [view for view in self.views if len(view.keys)]
-        cut = any(view.places is not None for view in views)
+        views, starts, wanted = self.views, self._starts, k
         masks = [None if allowed is None else view.rows_of(allowed) for view in views]
-        wanted, n_rows = k, sum(len(view.keys) for view in views)
-        starts = np.concatenate([[0], np.cumsum([len(view.keys) for view in views], dtype=np.int64)])
         while True:
             parts = [
-                (int(start), view.search(queries, wanted, plan, mask))
+                (start, view.search(queries, wanted, plan, mask))
                 for start, view, mask in zip(starts, views, masks, strict=False)
             ]
             rows, scores = merge_found(parts, wanted) if parts else _nothing(len(queries))
-            found = [_documents(views, starts, *of_query, k) for of_query in zip(rows, scores, strict=True)]
+            found = [
+                self._documents(of_query, of_scores, k)
+                for of_query, of_scores in zip(rows.tolist(), scores.tolist(), strict=True)
+            ]
             # Several of the best passages may be of one document: then look further.
-            exhausted = wanted >= n_rows or all(len(row) == 0 or row[-1] < 0 for row in rows)
-            if not cut or exhausted or all(len(documents) == k for documents in found):
+            if (
+                not self._is_cut
+                or wanted >= starts[-1]
+                or all(len(documents) == k for documents in found)
+                or not (rows[:, -1:] >= 0).any()
+            ):
                 return found
             wanted *= 4
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        """The number of each view's first row among all, and of them."""
+        return [0, *itertools.accumulate(len(view.keys) for view in self.views)]
+
+    @cached_property
+    def _is_cut(self) -> bool:
+        return any(view.places is not None for view in self.views)
+
+    def _documents(self, rows: Sequence[int], scores: Sequence[float], k: int) -> list[Found]:
+        # In Python, since there are about ten rows: NumPy would take longer.
+        found: dict[int, Found] = {}
+        for row, score in zip(rows, scores, strict=True):
+            if row < 0 or len(found) == k:
+                break
+            number = bisect.bisect_right(self._starts, row) - 1
+            view = self.views[number]
+            local = row - self._starts[number]
+            key = int(view.keys[local])
+            if key not in found:
+                span = (
+                    None if view.places is None else (int(view.places[local, 0]), int(view.places[local, 1]))
+                )
+                found[key] = Found(key, score, span)
+        return list(found.values())
 
 
 def _nothing(q: int) -> tuple[RowArray, FloatArray]:
     return np.empty((q, 0), np.int64), np.empty((q, 0), np.float32)
-
-
-def _documents(
-    views: Sequence[SegmentView], starts: RowArray, rows: RowArray, scores: FloatArray, k: int
-) -> list[Nearest]:
-    found: dict[int, Nearest] = {}
-    # Most often all rows are of one or two segments, and there are ten of them: a loop is faster than NumPy.
-    places = np.searchsorted(starts, rows, side="right") - 1
-    for row, score, place in zip(rows.tolist(), scores.tolist(), places.tolist(), strict=True):
-        if row < 0 or len(found) == k:
-            break
-        view = views[place]
-        local = row - int(starts[place])
-        key = int(view.keys[local])
-        if key not in found:
-            span = None if view.places is None else (int(view.places[local, 0]), int(view.places[local, 1]))
-            found[key] = Nearest(key, score, span)
-    return list(found.values())
 
 
 def load(root: Path, connection: apsw.Connection, last: Snapshot | None) -> Snapshot:
@@ -113,6 +135,7 @@ def load(root: Path, connection: apsw.Connection, last: Snapshot | None) -> Snap
     generation = generation_of(connection)
     if last is not None and last.generation == generation:
         return last
+    version_of(connection, root / CATALOG)  # a newer bitsieve may have migrated it since it was opened
     codecs = dict(last.codecs) if last else {}
     present: Any = connection.execute("SELECT number, facts, record FROM codecs ORDER BY number").fetchall()
     for number, facts, record in present:
@@ -121,12 +144,13 @@ def load(root: Path, connection: apsw.Connection, last: Snapshot | None) -> Snap
     codecs = {number: codecs[number] for number, _, _ in present}
     opened = {view.number: view for view in last.views} if last else {}
     views, since = [], [last.generation] if last else []
+    # Fetched before a file is opened: a statement that an error interrupts would keep its generation for the next.
     rows: Any = connection.execute(
         "SELECT number, generation, facts, record FROM segments ORDER BY first_key"
-    )
+    ).fetchall()
     for number, written, facts, record in rows:
         view = opened.get(number)
-        if view is None:
+        if view is None or view.generation != written:  # a number may be used again
             view = open_segment(root, number, written, json.loads(facts), record_of(record), codecs)
             since.append(written)
         views.append(view)

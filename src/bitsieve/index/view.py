@@ -115,9 +115,8 @@ class SegmentView:
             found = self.codes.search(queries, cell_plan, allowed=mask, threads=plan.threads, explain=False)
         else:
             found = self.codes.search(
-                queries, k, n_candidates=n_candidates, threads=plan.threads, explain=False,
-                allowed=None if mask is None else mask[np.newaxis],
-            )  # fmt: skip
+                queries, k, n_candidates=n_candidates, allowed=mask, threads=plan.threads, explain=False
+            )
         for name in LAZY:
             if name in self.stored:
                 self.stored.check_marked(name)

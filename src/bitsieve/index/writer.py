@@ -7,7 +7,7 @@ that nothing names, and the next writer sweeps them away.
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import apsw
 import numpy as np
 
 from ..arrays import RowArray
-from ..errors import DuplicateIdError
+from ..errors import DiskError, DuplicateIdError
 from ..store import documents
 from ..store.arrays import Kind, sweep, write_arrays
 from ..store.catalog import Catalog, fact, set_fact
@@ -39,6 +39,7 @@ class Writer:
 
     def __init__(self, root: Path, catalog: Catalog, disk: Disk) -> None:
         self._root, self._catalog, self._disk = root, catalog, disk
+        catalog.settle()
         with catalog.reading() as connection:
             facts = fact(connection, "vectors")
             self._snapshot = load(root, connection, None)
@@ -57,6 +58,7 @@ class Writer:
         passages: whose keys are places in `given`, ascending. replace: documents of the same ids make room.
         Returns: the ids. Raises: DuplicateIdError; DiskError. Then nothing is changed.
         """
+        self._reload()
         with self._catalog.reading() as connection:
             first_key: int = fact(connection, "next_key")
             ids = given.ids or [str(key) for key in range(first_key, first_key + given.n)]
@@ -90,12 +92,14 @@ class Writer:
         """Commit that documents are gone. keys: that are there, ascending."""
         if not len(keys):
             return
+        self._reload()
         emptied = [view for view in self._snapshot.views if not view.without(keys).n_live]
         with self._commit(emptied) as (connection, generation):
             documents.delete(connection, keys, generation)
 
     def compact(self) -> None:
         """Write all segments as one, without what is deleted, while readers go on with the old ones."""
+        self._reload()
         views = self._snapshot.views
         if len(views) > 1 or any(view.live is not None for view in views):
             with self._commit(views, self._all_rows(), self._snapshot.codec):
@@ -103,6 +107,7 @@ class Writer:
 
     def replace_vectors(self, model: Mapping[str, Any], rows: Rows) -> None:
         """Commit that the vectors of all documents are others, of another model. model: its facts."""
+        self._reload()
         codec = self._learn([rows]) if len(rows.keys) >= FIT_FROM else None
         with self._commit(self._snapshot.views, [rows], codec, codec) as (connection, _):
             set_fact(connection, "model", model)
@@ -110,6 +115,7 @@ class Writer:
 
     def refit(self) -> Codec | None:
         """Learn the codec anew from all vectors, and write all segments with it; None where there are too few."""
+        self._reload()
         if self._snapshot.n_passages < FIT_FROM:
             return None
         parts = self._all_rows()
@@ -169,10 +175,15 @@ class Writer:
                 "AND number NOT IN (SELECT json_extract(facts, '$.codec') FROM segments "
                 "WHERE json_extract(facts, '$.codec') IS NOT NULL)"
             )
+        if taken:
+            with suppress(DiskError):  # the commit stands, and the next sweep finds what stays
+                self._reload()
+                self._sweep()
+
+    def _reload(self) -> None:
+        """Take up the last commit: perhaps one that failed or was interrupted, and happened after all."""
         with self._catalog.reading() as connection:
             self._snapshot = load(self._root, connection, self._snapshot)
-        if taken:
-            self._sweep()
 
     def _number(self, kind: Kind) -> int:
         self._highest[kind] += 1

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import CodeArray, FloatArray, RowArray
-from .layout import ByteArray, ByteRows, Panels, interleave, spread_over_blocks
+from .layout import ByteArray, ByteRows, Panels, VectorArray, interleave, spread_over_blocks
+from .marks import Marks
 
 ROW = np.dtype(np.int64)
 SCORE = np.dtype(np.float32)
@@ -59,12 +60,13 @@ def joined(parts: Sequence[Found]) -> Found:
 class FlatArrays:
     """Codes of all vectors, in their order.
 
-    vectors: (n, d) float32, and `bytes_`, a copy of them. mean: (d,) float32, what queries are centred by.
+    vectors: (n, d) float32 or float16, and `bytes_`, a copy of them. mean: (d,) float32, what queries are centred by.
     projection: n_bits rows. codes: (n_blocks, n_bytes, 32) uint8.
     scales, offsets: (n_blocks, 32) uint8, in steps, or None for both.
+    vector_marks, byte_marks: of the files that the vectors and their copy are in, or None.
     """
 
-    vectors: FloatArray
+    vectors: VectorArray
     bytes_: ByteRows
     mean: FloatArray
     projection: Panels
@@ -73,6 +75,8 @@ class FlatArrays:
     offsets: ByteArray | None
     scale_step: float
     offset_step: float
+    vector_marks: Marks | None = None
+    byte_marks: Marks | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,15 +86,19 @@ class CellArrays:
     A position counts the codes; a vector that is spilled has two. The copy in bytes has a row for each vector, in the
     order of the cells, so that neighbours lie together.
 
-    vectors: (n, d) float32. bytes_: n rows. row_ids: (n,) int64, which vector a row of bytes is of.
+    vectors: (n, d) float32 or float16. bytes_: n rows. row_ids: (n,) int64, which vector a row of bytes is of.
     position_rows: (n_positions,) uint32, which row of bytes a code is of, or None when its position says it.
     bonus: (n_cells,) float32, added to a cell's score when cells are chosen.
     panels: the centroids, then the n_bits rows of the projection.
     cell_positions, cell_blocks: (n_cells + 1,) uint32, where each cell begins.
     codes: (n_blocks, n_bytes, 32) uint8. scales: (n_blocks, 32) uint8, in steps.
+    estimate_error: standard error of a code's estimate of a cosine, as a typical residual's length and the number of
+        bits make it.
+    default_probe_margin: how far below its nearest cells a query looks when nothing is said, a cosine.
+    vector_marks, byte_marks: of the files that the vectors and their copy are in, or None.
     """
 
-    vectors: FloatArray
+    vectors: VectorArray
     bytes_: ByteRows
     row_ids: RowArray
     position_rows: NDArray[np.uint32] | None
@@ -101,6 +109,10 @@ class CellArrays:
     codes: ByteArray
     scales: ByteArray
     scale_step: float
+    estimate_error: float
+    default_probe_margin: float
+    vector_marks: Marks | None = None
+    byte_marks: Marks | None = None
 
 
 class CellPlan(NamedTuple):

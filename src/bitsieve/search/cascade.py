@@ -152,7 +152,8 @@ class Cascade:
             is a margin of twice the spread of the cells' scores.
         rerank_margin: with cells, a code whose estimate is so many standard errors below the k-th best cosine found
             yet is not reranked.
-        allowed: (n,) bool, which vectors may be found; None allows all. Up to n_candidates are all compared.
+        allowed: (n,) bool, which vectors may be found; None allows all. Up to n_candidates are all compared, and so
+            are more where that is quicker than looking at codes (see `exact.answers_exactly`).
         threads: that share the queries; the results do not depend on it.
         explain: also return what each stage did.
         Returns: ids (q, k) and scores (q, k) float32, the cosines; where fewer than k vectors are left,
@@ -171,7 +172,8 @@ class Cascade:
         queries = check_queries(queries, d)
         mask = None if allowed is None else check_allowed(allowed, n)
         # When no more are allowed than are reranked, they are all compared.
-        all_allowed = mask is not None and int(np.count_nonzero(mask)) <= n_candidates
+        n_allowed = None if mask is None else int(np.count_nonzero(mask))
+        all_allowed = n_allowed is not None and n_allowed <= n_candidates
         n_candidates = n if all_allowed or n_candidates > n else n_candidates
         if threads > 1:
             threads = min(threads, max(1, len(queries)))
@@ -187,11 +189,13 @@ class Cascade:
                 plan = self._cell_codes.plan(
                     k, n_candidates, n_probes, probe_margin, rerank_margin, all_allowed
                 )
-                found = self._cell_codes.search(queries, plan, allowed=mask, threads=threads, explain=explain)
+                found = self._cell_codes.search(
+                    queries, plan, allowed=mask, n_allowed=n_allowed, threads=threads, explain=explain
+                )
         elif pivot_threshold is None or self.pivots is None or self.pivot_distances_ is None:
             found = self._flat_codes.search(
-                queries, k, n_candidates=n_candidates, query_codes=codes, threads=threads, explain=explain,
-                allowed=None if mask is None else mask[np.newaxis],
+                queries, k, n_candidates=n_candidates, query_codes=codes, allowed=mask, n_allowed=n_allowed,
+                threads=threads, explain=explain,
             )  # fmt: skip
         else:
             found, stage = search_past_pivots(

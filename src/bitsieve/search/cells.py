@@ -12,7 +12,8 @@ from ..codec.blocks import row_blocks
 from ..codec.cells import Cells
 from . import native
 from .arrays import UNCOUNTED, CellArrays, CellPlan, Found, block_arrays, room, to_bytes
-from .layout import byte_rows, panels
+from .exact import few_rows, search_exact
+from .layout import VectorArray, byte_rows, panels, widened
 from .reference import search_cells
 
 BONUS = 0.4
@@ -28,49 +29,32 @@ FARTHEST = 1e9
 class CellCodes:
     """An index of residual codes, and what reranks them.
 
-    cells: fitted. vectors: (n, d) float32, at least one.
+    cells: fitted. vectors: (n, d) float32 or float16, at least one.
 
     n_cells, n_codes: a vector that is spilled has two codes.
-    estimate_error: standard error of a code's estimate of a cosine, as a typical residual's length and the number of
-        bits make it.
-    default_probe_margin: a cosine.
+    estimate_error, default_probe_margin: as `CellArrays` has them.
     """
 
-    def __init__(self, cells: Cells, vectors: FloatArray) -> None:
-        n, n_cells = len(vectors), len(cells.centroids_)
-        first = cells.assign(vectors)
-        row_ids = np.argsort(first, kind="stable")
-        cell_of, ids = first[row_ids], row_ids
-        position_rows = None
-        if cells.spill and n_cells > 1:
-            cell_of, ids, position_rows = _spill(cells, vectors, first, row_ids)
-        starts = np.concatenate([[0], np.cumsum(np.bincount(cell_of, minlength=n_cells))])
-        codes = np.empty((len(ids), cells.projection_.shape[1] // 8), np.uint8)
-        scales = np.empty(len(ids), np.float32)
-        for block in row_blocks(len(ids)):
-            codes[block], scales[block] = cells.encode(vectors[ids[block]], cell_of[block])
-        scale_step = float(np.float32(cells.scale_limit_ / 255))
-        blocks, (spread_scales,), block_starts = block_arrays(codes, starts, to_bytes(scales, scale_step))
-        self.arrays = CellArrays(
-            vectors,
-            byte_rows(vectors, row_ids),
-            row_ids,
-            position_rows,
-            np.float32(BONUS) * cells.radii_,
-            panels(cells.centroids_, np.ascontiguousarray(cells.projection_.T)),
-            starts.astype(np.uint32),
-            block_starts.astype(np.uint32),
-            blocks,
-            spread_scales,
-            scale_step,
-        )
-        self.n_cells, self.n_codes = n_cells, len(codes)
-        # Of a residual of length r, signs keep all but 1 − 2/π of the variance that bits share.
-        length = float(np.sqrt(np.mean(np.square(cells.radii_[first]))))
-        self.estimate_error = length * sqrt((pi / 2 - 1) / (8 * codes.shape[1]))
-        few = vectors[:: max(1, n // 256)][:256]
-        self.default_probe_margin = PROBED_SPREAD * float(np.std(few @ cells.centroids_.T, axis=1).mean())
-        self._native: Any = None
+    arrays: CellArrays
+    n_cells: int
+    n_codes: int
+    _native: Any
+
+    def __init__(self, cells: Cells, vectors: VectorArray) -> None:
+        self._take(_cell_arrays(cells, vectors))
+
+    @classmethod
+    def of(cls, arrays: CellArrays) -> "CellCodes":
+        """The index of arrays that are made already."""
+        index = cls.__new__(cls)
+        index._take(arrays)
+        return index
+
+    def _take(self, arrays: CellArrays) -> None:
+        self.arrays = arrays
+        self.n_cells, self.n_codes = len(arrays.bonus), int(arrays.cell_positions[-1])
+        self.estimate_error, self.default_probe_margin = arrays.estimate_error, arrays.default_probe_margin
+        self._native = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_native": None}  # made again from the arrays, by whatever kernels are there
@@ -88,20 +72,31 @@ class CellCodes:
         )  # fmt: skip
 
     def search(
-        self, queries: FloatArray, plan: CellPlan, *, allowed: BoolArray | None = None, threads: int = 1,
-        explain: bool = True,
+        self, queries: FloatArray, plan: CellPlan, *, allowed: BoolArray | None = None, n_allowed: int | None = None,
+        threads: int = 1, explain: bool = True,
     ) -> Found:  # fmt: skip
         """The k best of the candidates in the visited cells.
 
-        queries: (q, d) float32. allowed: (n,), which vectors may be found.
+        queries: (q, d) float32. allowed: (n,), which vectors may be found; few are all compared, as if every cell had
+            been visited. n_allowed: how many those are, counted if it is not given.
         Returns: effort counts cells, codes in them, candidates, and vectors whose exact cosine was computed; it may
             be missing without `explain`.
         """
+        arrays = self.arrays
+        few = None if allowed is None else few_rows(allowed, n_allowed)
+        if few is not None:
+            found = search_exact(
+                arrays.vectors, queries, plan.k, few, marks=arrays.vector_marks, threads=threads, explain=explain
+            )  # fmt: skip
+            if not explain:
+                return found
+            visited = np.repeat([[self.n_cells], [self.n_codes]], len(queries), axis=1)
+            return found._replace(effort=np.concatenate([visited, found.effort]))
         kernels = native.active()
         if kernels == native.NUMPY:
-            return search_cells(self.arrays, plan, queries, allowed)
+            return search_cells(arrays, plan, queries, allowed)
         if self._native is None:
-            self._native = _native_index(native.module(), self.arrays)
+            self._native = _native_index(native.module(), arrays)
         rows, scores, effort = room(len(queries), plan.k, 4 if explain else 0)
         seconds = self._native.search(kernels, queries, *plan, allowed, threads, rows, scores, effort)
         return Found(rows, scores, UNCOUNTED if effort is None else effort, seconds)
@@ -125,11 +120,49 @@ def _plan(
     )
 
 
+def _cell_arrays(cells: Cells, vectors: VectorArray) -> CellArrays:
+    n, n_cells = len(vectors), len(cells.centroids_)
+    first = np.empty(n, np.int32)
+    for block in row_blocks(n):
+        first[block] = cells.assign(vectors[block])
+    row_ids = np.argsort(first, kind="stable")
+    cell_of, ids = first[row_ids], row_ids
+    position_rows = None
+    if cells.spill and n_cells > 1:
+        cell_of, ids, position_rows = _spill(cells, vectors, first, row_ids)
+    starts = np.concatenate([[0], np.cumsum(np.bincount(cell_of, minlength=n_cells))])
+    codes = np.empty((len(ids), cells.projection_.shape[1] // 8), np.uint8)
+    scales = np.empty(len(ids), np.float32)
+    for block in row_blocks(len(ids)):
+        codes[block], scales[block] = cells.encode(vectors[ids[block]], cell_of[block])
+    scale_step = float(np.float32(cells.scale_limit_ / 255))
+    blocks, (spread_scales,), block_starts = block_arrays(codes, starts, to_bytes(scales, scale_step))
+    # Of a residual of length r, signs keep all but 1 − 2/π of the variance that bits share.
+    length = float(np.sqrt(np.mean(np.square(cells.radii_[first]))))
+    few = widened(vectors[:: max(1, n // 256)][:256])
+    return CellArrays(
+        vectors,
+        byte_rows(vectors, row_ids),
+        row_ids,
+        position_rows,
+        np.float32(BONUS) * cells.radii_,
+        panels(cells.centroids_, np.ascontiguousarray(cells.projection_.T)),
+        starts.astype(np.uint32),
+        block_starts.astype(np.uint32),
+        blocks,
+        spread_scales,
+        scale_step,
+        estimate_error=length * sqrt((pi / 2 - 1) / (8 * codes.shape[1])),
+        default_probe_margin=PROBED_SPREAD * float(np.std(few @ cells.centroids_.T, axis=1).mean()),
+    )
+
+
 def _spill(
-    cells: Cells, vectors: FloatArray, first: NDArray[np.int32], row_ids: RowArray
+    cells: Cells, vectors: VectorArray, first: NDArray[np.int32], row_ids: RowArray
 ) -> tuple[NDArray[np.int32], RowArray, NDArray[np.uint32]]:
     """Each vector in two cells: of every code in order its cell, its vector, and the vector's row of bytes."""
-    both = np.concatenate([first, cells.assign_second(vectors, first)])
+    second = [cells.assign_second(vectors[block], first[block]) for block in row_blocks(len(vectors))]
+    both = np.concatenate([first, *second])
     order = np.argsort(both, kind="stable")
     ids = order % len(vectors)
     rows = np.empty(len(vectors), np.uint32)
@@ -140,7 +173,9 @@ def _spill(
 def _native_index(kernels: Any, arrays: CellArrays) -> Any:
     return kernels.CellIndex(
         vectors=arrays.vectors,
+        vector_marks=arrays.vector_marks,
         bytes=arrays.bytes_.values,
+        byte_marks=arrays.byte_marks,
         byte_steps=arrays.bytes_.steps,
         typical_step=arrays.bytes_.typical_step,
         row_ids=arrays.row_ids,

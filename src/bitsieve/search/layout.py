@@ -4,8 +4,7 @@
 """
 
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -21,6 +20,8 @@ ALIGNMENT = 64
 """What rows of bytes are padded to: the widest register's bytes."""
 
 ByteArray = NDArray[np.uint8]
+VectorArray: TypeAlias = FloatArray | NDArray[np.float16]
+"""Vectors as they are kept: float16 takes half the room, and stands for the float32 of the same value."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,16 +42,12 @@ class ByteRows:
     """A copy of vectors in bytes.
 
     values: (n, stride) uint8, value / step + 128. steps: (n,) float32.
+    typical_step: their root mean square, which says how far bytes round.
     """
 
     values: ByteArray
     steps: FloatArray
-
-    @cached_property
-    def typical_step(self) -> float:
-        """The root mean square of the steps, which says how far bytes round."""
-        mean = np.square(self.steps, dtype=np.float64).mean() if len(self.steps) else 0.0
-        return float(np.float32(np.sqrt(mean)))
+    typical_step: float
 
 
 def padded(n: int, multiple: int) -> int:
@@ -86,19 +83,25 @@ def quantize(vectors: FloatArray, highest: int) -> tuple[FloatArray, FloatArray]
     return np.rint(vectors * scales[:, np.newaxis]), magnitudes / np.float32(highest)
 
 
-def byte_rows(vectors: FloatArray, order: RowArray | None = None) -> ByteRows:
-    """A copy of vectors in bytes, a quarter of their size.
+def widened(vectors: VectorArray) -> FloatArray:
+    """Vectors in float32, without a copy where they are."""
+    return vectors.astype(np.float32, copy=False)
 
-    vectors: (n, d) float32. order: (n,), the vector of each row; None is their own.
+
+def byte_rows(vectors: VectorArray, order: RowArray | None = None) -> ByteRows:
+    """A copy of vectors in bytes, a quarter of the size of float32.
+
+    vectors: (n, d) float32 or float16. order: (n,), the vector of each row; None is their own.
     """
     n, d = vectors.shape
     values = on_cache_lines((n, padded(d, ALIGNMENT)), np.uint8)
     values[:, d:] = 128
     steps = np.empty(n, np.float32)
     for rows in row_blocks(n):
-        whole, steps[rows] = quantize(vectors[rows if order is None else order[rows]], 127)
+        whole, steps[rows] = quantize(widened(vectors[rows if order is None else order[rows]]), 127)
         values[rows, :d] = whole + 128
-    return ByteRows(values, steps)
+    mean = np.square(steps, dtype=np.float64).mean() if n else 0.0
+    return ByteRows(values, steps, float(np.float32(np.sqrt(mean))))
 
 
 def panels(*groups: FloatArray) -> Panels:
@@ -142,8 +145,9 @@ def spread_over_blocks(values: NDArray[Any], starts: RowArray, block_starts: Row
     Returns: (n_blocks, 32, …).
     """
     spread = np.zeros((int(block_starts[-1]) * BLOCK, *values.shape[1:]), values.dtype)
-    shifts = block_starts[:-1] * BLOCK - starts[:-1]
-    spread[np.arange(len(values)) + np.repeat(shifts, np.diff(starts))] = values
+    of_cells = zip(starts[:-1].tolist(), starts[1:].tolist(), block_starts[:-1].tolist(), strict=True)
+    for start, end, block in of_cells:
+        spread[BLOCK * block : BLOCK * block + end - start] = values[start:end]
     return spread.reshape(-1, BLOCK, *values.shape[1:])
 
 

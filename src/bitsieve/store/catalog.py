@@ -25,14 +25,11 @@ from ..errors import DamageError, DiskError, FormatError, InputError
 from .arrays import ArraysRecord
 from .connections import Immutable, connect, connect_to_read, connect_to_write, prepare
 from .disk import Disk
-from .migrations import migrate
+from .migrations import VERSION, migrate, version_of
 from .sqlite_errors import CATALOG, explained_sql
 from .wal import check_base
 
 GENERATION = "generation.txt"
-
-_inherited: list[Any] = []
-"""Connections that a fork inherited. They are never used, nor closed: that is the parent's to do."""
 
 
 class Catalog:
@@ -48,7 +45,7 @@ class Catalog:
         self._noted = root / GENERATION
         self._own = threading.local()
         self._pid = os.getpid()
-        self._open: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._open: weakref.WeakKeyDictionary[Any, threading.Lock] = weakref.WeakKeyDictionary()
         self._closed = False
         self._immutable: Immutable | None = None
         noted, identity = self._last_noted()  # first, so that no commit comes between
@@ -106,6 +103,23 @@ class Catalog:
         catalog._note(1)
         return catalog
 
+    def bring_up_to_date(self) -> None:
+        """Migrate tables of an older version.
+
+        Raises: FormatError when they are older, and the catalog is not open for writing.
+        """
+        with self.reading() as connection:
+            version = version_of(connection, self.path)
+        if version == VERSION:
+            return
+        if not self.writable:
+            raise FormatError(
+                f"{self.path} has format version {version}, this bitsieve reads {VERSION}: open it for writing once, "
+                "which brings it up to date"
+            )
+        with self.writing() as (connection, _):
+            migrate(connection)
+
     @contextmanager
     def reading(self) -> Iterator[apsw.Connection]:
         """A transaction that sees one generation. Within another of this thread, it is that one."""
@@ -113,19 +127,24 @@ class Catalog:
         if connection.in_transaction:
             yield connection
             return
-        with explained_sql(self.path):
+        immutable = self._immutable
+        with self._using(connection):
             connection.execute("BEGIN")
             try:
                 yield connection
             finally:
                 if connection.in_transaction:  # SQLite has ended it when a page was damaged
                     connection.execute("COMMIT")
+                if immutable is not None and not immutable.still_is():
+                    raise DiskError(
+                        f"{self.path} was written to while it was read without a lock: read again"
+                    )
 
     @contextmanager
     def writing(self) -> Iterator[tuple[apsw.Connection, int]]:
         """A transaction, and the number of the generation that it becomes if the block ends without an error."""
         connection = self._connection()
-        with explained_sql(self.path):
+        with self._using(connection):
             connection.execute("BEGIN IMMEDIATE")
             try:
                 generation = generation_of(connection) + 1
@@ -141,18 +160,38 @@ class Catalog:
         self._note(generation)
 
     def close(self) -> None:
-        """Close the connections of all threads; what is asked later is refused. A second call does nothing."""
+        """Close the connections of all threads when what they do is done; what is asked later is refused.
+
+        A second call does nothing.
+        """
         self._closed = True
         if self._pid == os.getpid():
-            for connection in list(self._open):
-                connection.close()
+            for connection, lock in list(self._open.items()):
+                with lock, explained_sql(self.path):
+                    connection.close()
 
-    def _connection(self) -> apsw.Connection:
+    def settle(self) -> None:
+        """Sync what a killed writer left in the WAL: it is read as committed, but a power cut could still undo it.
+
+        The caller holds the writer's lock, and does this before removing or making anything because of it.
+        """
+        with explained_sql(self.path):
+            self._connection().pragma("wal_checkpoint")
+
+    @contextmanager
+    def _using(self, connection: apsw.Connection) -> Iterator[None]:
+        with self._open[connection], explained_sql(self.path):
+            self._check_open()
+            yield
+
+    def _check_open(self) -> None:
         if self._closed:
             raise InputError(f"{self.path.parent} is closed: open the index again")
+
+    def _connection(self) -> apsw.Connection:
+        self._check_open()
         if self._pid != os.getpid():
-            _inherited.append((self._own, list(self._open)))
-            self._own, self._open, self._pid = threading.local(), weakref.WeakSet(), os.getpid()
+            self._own, self._open, self._pid = threading.local(), weakref.WeakKeyDictionary(), os.getpid()
         if self._immutable is not None and not self._immutable.still_is():
             self._own, self._immutable = threading.local(), None
         connection: apsw.Connection | None = getattr(self._own, "connection", None)
@@ -161,19 +200,16 @@ class Catalog:
                 if self.writable:
                     connection = connect_to_write(self.path)
                 else:
-                    connection, self._immutable = connect_to_read(self.path)
+                    connection, immutable = connect_to_read(self.path)
+                    self._immutable = self._immutable or immutable  # of which other threads may have one
             self._own.connection = connection
-            self._open.add(connection)
+            self._open[connection] = threading.Lock()
         return connection
 
     def _note(self, generation: int) -> None:
         # Not synced: it is for noticing what is lost otherwise than by a power cut. The commit stands without it.
-        with suppress(DiskError), self._disk.step("note generation", self._noted):
-            descriptor = os.open(self._noted, os.O_WRONLY | os.O_CREAT, 0o666)
-            try:
-                os.write(descriptor, f"{generation:020d} {self._identity}\n".encode())
-            finally:
-                os.close(descriptor)
+        with suppress(DiskError):
+            note_generation(self._disk, self._noted.parent, generation, self._identity)
 
     def _last_noted(self) -> tuple[int, str]:
         try:
@@ -182,6 +218,17 @@ class Catalog:
             noted = None
         # None yet, or of a machine that lost its power.
         return (int(noted[1]), noted[2]) if noted else (0, "")
+
+
+def note_generation(disk: Disk, root: Path, generation: int, identity: str) -> None:
+    """Write down what the catalog of an index is to be at."""
+    path = root / GENERATION
+    with disk.step("note generation", path):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
+        try:
+            os.write(descriptor, f"{generation:020d} {identity}\n".encode())
+        finally:
+            os.close(descriptor)
 
 
 def generation_of(connection: apsw.Connection) -> int:

@@ -1,15 +1,17 @@
 """Connections to a catalog: pages that are checked when they are read, and folders that nobody may write to."""
 
+import ctypes
 import os
 import threading
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 
 import apsw
 import apsw.sqlite_extra
 
-from ..errors import DamageError, DiskError, FormatError, NewerFormatError
-from .migrations import APPLICATION_ID, VERSION
+from ..errors import DamageError, DiskError, FormatError
+from .migrations import APPLICATION_ID, version_of
 
 _CHECKSUM_BYTES = 8
 """Reserved at the end of each page for SQLite's cksumvfs, which does nothing with any other number."""
@@ -30,14 +32,34 @@ class Immutable:
 
     def still_is(self) -> bool:
         """Whether nobody with the right to write has used it since."""
-        now, then = self.path.stat(), self.status
+        try:
+            now, then = self.path.stat(), self.status
+        except OSError:
+            return False
         same = (now.st_ino, now.st_size, now.st_mtime_ns) == (then.st_ino, then.st_size, then.st_mtime_ns)
         return same and not _has_wal(self.path)
+
+
+_connections: "weakref.WeakSet[apsw.Connection]" = weakref.WeakSet()
+
+
+def _leave_to_parent() -> None:
+    """Let a fork neither use nor close what it inherited: closing would take away a -wal that is others' by now.
+
+    Source: sqlite.org/howtocorrupt.html, "Carrying an open database connection across a fork()".
+    """
+    for connection in list(_connections):
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def connect(place: Path | str, flags: int) -> apsw.Connection:
     """Open a database, or make one, whatever is in it."""
     connection = apsw.Connection(str(place), flags=flags | apsw.SQLITE_OPEN_URI, vfs=_checking_vfs())
+    _connections.add(connection)
     connection.set_busy_timeout(_BUSY_MILLISECONDS)
     return connection
 
@@ -73,6 +95,8 @@ def connect_to_read(path: Path) -> tuple[apsw.Connection, Immutable | None]:
         _check(connection, path)
         return connection, None
     except (apsw.CantOpenError, apsw.ReadOnlyError) as error:
+        if path.with_name(f"{path.name}-journal").exists():  # of what comes before the WAL
+            raise _uncommitted(path) from error
         # SQLite cannot make the files of a WAL here. Without a WAL the database alone is everything.
         watched = Immutable(path, path.stat())
         if _has_wal(path):
@@ -106,19 +130,19 @@ def _checking_vfs() -> str:
 
 def _check(connection: apsw.Connection, path: Path) -> None:
     """Whether this is a catalog that this version reads, whose pages are checked."""
-    version = connection.pragma("user_version")
-    if not version and connection.execute("SELECT count(*) FROM sqlite_schema").get == 0:
-        raise FormatError(f"{path} was never committed: make the index again with Index.create")
+    if connection.execute("SELECT count(*) FROM sqlite_schema").get == 0:
+        raise _uncommitted(path)
+    if connection.pragma("application_id") != APPLICATION_ID:
+        raise FormatError(f"{path} is a database, but no index of bitsieve: check the path")
     if connection.reserve_bytes(None, -1) != _CHECKSUM_BYTES or not connection.pragma(
         "checksum_verification"
     ):
         raise DamageError(f"{path} has no checksums in its pages: restore it from a backup")
-    if connection.pragma("application_id") != APPLICATION_ID:
-        raise FormatError(f"{path} is a database, but no index of bitsieve: check the path")
-    if version > VERSION:
-        raise NewerFormatError(
-            f"{path} has format version {version}, this bitsieve reads up to {VERSION}: upgrade bitsieve"
-        )
+    version_of(connection, path)
+
+
+def _uncommitted(path: Path) -> FormatError:
+    return FormatError(f"{path} was never committed: make the index again with Index.create")
 
 
 def _has_wal(path: Path) -> bool:

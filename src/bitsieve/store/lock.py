@@ -37,6 +37,8 @@ class WriterLock:
     Raises: IndexLockedError at once when another holds it; DiskError when the system refuses.
     """
 
+    _descriptor = -1
+
     def __init__(self, root: Path) -> None:
         path = root / LOCK
         with explained("open", path):
@@ -60,6 +62,9 @@ class WriterLock:
             os.ftruncate(self._descriptor, 0)
             os.lseek(self._descriptor, 0, os.SEEK_SET)
             os.write(self._descriptor, json.dumps(me).encode())
+
+    def __del__(self) -> None:
+        self.release()
 
     def release(self) -> None:
         """Let another writer in; a second call does nothing."""

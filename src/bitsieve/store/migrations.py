@@ -6,8 +6,11 @@ A version is a function here, in order; it runs in one transaction with the note
 
 from collections.abc import Callable
 from datetime import datetime, timezone
+from pathlib import Path
 
 import apsw
+
+from ..errors import NewerFormatError
 
 APPLICATION_ID = 0x62697473
 """SQLite's mark for whose database this is: "bits"."""
@@ -59,6 +62,16 @@ def version_1(connection: apsw.Connection) -> None:
 
 MIGRATIONS: tuple[Callable[[apsw.Connection], None], ...] = (version_1,)
 VERSION = len(MIGRATIONS)
+
+
+def version_of(connection: apsw.Connection, path: Path) -> int:
+    """The version of the tables, or NewerFormatError when this bitsieve does not know it."""
+    version: int = connection.pragma("user_version")
+    if version > VERSION:
+        raise NewerFormatError(
+            f"{path} has format version {version}, this bitsieve reads up to {VERSION}: upgrade bitsieve"
+        )
+    return version
 
 
 def migrate(connection: apsw.Connection) -> None:

@@ -18,6 +18,7 @@ _ERRNO = {
     apsw.ReadOnlyError: errno.EROFS,
     apsw.CantOpenError: errno.EACCES,
     apsw.PermissionsError: errno.EACCES,
+    apsw.BusyError: errno.EBUSY,
 }
 
 
@@ -25,7 +26,8 @@ _ERRNO = {
 def explained_sql(path: Path) -> Iterator[None]:
     """Turn an error of SQLite into DamageError or DiskError that names the file and says what to do."""
     try:
-        yield
+        with explained("use", path):
+            yield
     except (apsw.CorruptError, apsw.NotADBError) as error:
         raise _damaged(path) from error
     except tuple(_ERRNO) as error:

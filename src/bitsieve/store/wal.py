@@ -36,9 +36,10 @@ def check_base(
     n_whole = path.stat().st_size // page_bytes
     if any(page not in pages for page in range(n_whole + 1, n_pages + 1)):
         raise DamageError(f"{path} is cut short: restore the index from a backup")
-    if n_commits:
-        own_generation, own_identity = _without_wal(path, stamp_of) or (0, identity)
-        if own_identity != identity or own_generation + n_commits < generation:
+    own = _without_wal(path, stamp_of) if n_commits else None
+    if own is not None:
+        own_generation, own_identity = own
+        if own_identity not in ("", identity) or own_generation + n_commits < generation:
             raise DamageError(
                 f"{path} is not what its -wal was written on: restore the whole folder from a backup"
             )
@@ -69,9 +70,16 @@ def _in_wal(path: Path) -> tuple[set[int], int]:
 def _without_wal(
     path: Path, stamp_of: Callable[[apsw.Connection], tuple[int, str]]
 ) -> tuple[int, str] | None:
-    """The stamp of the database alone; None when it has none, or one that cannot be read: its -wal has a newer one."""
+    """The stamp of the database alone, (0, "") before it has one.
+
+    None when it cannot be read: of a page that was being copied from the -wal, just now or when the power was cut.
+    """
     try:
-        with closing(connect(f"{path.absolute().as_uri()}?immutable=1", apsw.SQLITE_OPEN_READONLY)) as connection:
+        with closing(
+            connect(f"{path.absolute().as_uri()}?immutable=1", apsw.SQLITE_OPEN_READONLY)
+        ) as connection:
             return stamp_of(connection)
-    except apsw.Error:  # also of a page that a writer is copying from the -wal just now
+    except apsw.SQLError:  # no such table
+        return 0, ""
+    except apsw.Error:
         return None

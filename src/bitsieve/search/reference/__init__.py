@@ -5,6 +5,7 @@ those of the kernels, to the last bit.
 """
 
 from .cells import search_cells
+from .exact import search_rows
 from .flat import search_flat
 
-__all__ = ["search_cells", "search_flat"]
+__all__ = ["search_cells", "search_flat", "search_rows"]

@@ -49,7 +49,7 @@ class _CellSearch:
 
     def run(self, query: FloatArray, found: Found, i: int) -> None:
         plan = self.plan
-        rerank = Rerank(self.index.bytes_, self.index.vectors, self.index.row_ids, query, plan.k)
+        rerank = Rerank(self.index, query, plan.k)
         n_first = min(plan.n_candidates, max(FIRST_CODES, 3 * plan.k))
         visited, first_cells = self.choose(n_first)
         everything = plan.n_candidates >= len(self.index.vectors)

@@ -43,7 +43,7 @@ def search_flat(
             candidates = [rows[rows >= 0] for rows in top_rows(estimates, n_candidates)]
         scanned = perf_counter()
         for i, (query, rows) in enumerate(zip(queries[block], candidates, strict=True), block.start):
-            rerank = Rerank(index.bytes_, index.vectors, None, query, k)
+            rerank = Rerank(index, query, k)
             if n_candidates >= n:
                 rerank.add_all(rows)
             else:

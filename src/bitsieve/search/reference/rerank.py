@@ -6,8 +6,8 @@ import numpy as np
 
 from ...arrays import FloatArray, RowArray
 from ...codec.blocks import row_blocks
-from ..arrays import Found
-from ..layout import ByteRows, quantize
+from ..arrays import CellArrays, FlatArrays, Found
+from ..layout import VectorArray, quantize, widened
 
 INFINITY = np.float32(np.inf)
 SLACK = np.float32(5)
@@ -17,13 +17,11 @@ LANES = 32
 class Rerank:
     """Cosines of rows of bytes, then of the vectors themselves for the few that are left.
 
-    rows: (m,) int64 and scores: (m,) float32 of those reranked. ids: which vector a row of bytes is of.
+    rows: (m,) int64 and scores: (m,) float32 of those reranked.
     """
 
-    def __init__(
-        self, bytes_: ByteRows, vectors: FloatArray, ids: RowArray | None, query: FloatArray, k: int
-    ) -> None:
-        self.bytes_, self.vectors, self.ids, self.query, self.k = bytes_, vectors, ids, query, k
+    def __init__(self, index: FlatArrays | CellArrays, query: FloatArray, k: int) -> None:
+        self.index, self.bytes_, self.query, self.k = index, index.bytes_, query, k
         whole, steps = quantize(query[np.newaxis], 127)
         self.whole, self.step = whole[0], steps[0]
         self.rows, self.scores = np.empty(0, np.int64), np.empty(0, np.float32)
@@ -37,6 +35,8 @@ class Rerank:
 
     def add(self, rows: RowArray) -> None:
         rows = self._new(rows)
+        if self.index.byte_marks is not None:
+            self.index.byte_marks.mark(rows, self.bytes_.values.shape[1])
         values = self.bytes_.values[rows, : len(self.query)].astype(np.float64) - 128
         products = (values @ self.whole).astype(np.float32)
         self._append(rows, products * (self.bytes_.steps[rows] * self.step))
@@ -52,11 +52,11 @@ class Rerank:
         self.rows, self.scores = self.rows[kept], self.scores[kept]
 
     def finish(self, found: Found, i: int) -> None:
-        ids: RowArray = self.rows if self.ids is None else self.ids[self.rows]
-        scores = exact_scores(self.query, self.vectors, ids)
-        best = np.lexsort((ids, -scores))[: self.k]
-        found.rows[i, : len(best)] = ids[best]
-        found.scores[i, : len(best)] = scores[best]
+        index = self.index
+        ids: RowArray = index.row_ids[self.rows] if isinstance(index, CellArrays) else self.rows
+        if index.vector_marks is not None:
+            index.vector_marks.mark(ids, len(self.query) * index.vectors.itemsize)
+        keep_best(found, i, ids, exact_scores(self.query, index.vectors, ids))
 
     def _new(self, rows: RowArray) -> RowArray:
         return np.setdiff1d(rows, self.rows)
@@ -67,14 +67,23 @@ class Rerank:
         self.scores = np.concatenate([self.scores, scores])
 
 
-def exact_scores(query: FloatArray, vectors: FloatArray, ids: RowArray) -> FloatArray:
+def keep_best(found: Found, i: int, ids: RowArray, scores: FloatArray) -> None:
+    """Enter the best of what query i was compared with, equal scores by id. ids, scores: (m,)."""
+    best = np.lexsort((ids, -scores))[: found.rows.shape[1]]
+    found.rows[i, : len(best)] = ids[best]
+    found.scores[i, : len(best)] = scores[best]
+
+
+# Rows of a damaged file may hold any floats; whether they were damaged is asked afterwards.
+@np.errstate(over="ignore", invalid="ignore")
+def exact_scores(query: FloatArray, vectors: VectorArray, ids: RowArray) -> FloatArray:
     """Dot products in float32 that add in the order of the kernels: 32 sums, then halves of them to each other.
 
-    query: (d,); vectors: (n, d); ids: (m,) rows of vectors. Returns: (m,) float32.
+    query: (d,); vectors: (n, d) float32 or float16; ids: (m,) rows of vectors. Returns: (m,) float32.
     """
     scores = np.empty(len(ids), np.float32)
     for block in row_blocks(len(ids)):
-        products = vectors[ids[block]] * query
+        products = widened(vectors[ids[block]]) * query
         lanes = np.zeros((len(products), LANES), np.float32)
         for start in range(0, products.shape[1], LANES):
             part = products[:, start : start + LANES]
