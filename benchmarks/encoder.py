@@ -23,7 +23,7 @@ from bitsieve import Encoder
 from bitsieve.encoder.files import locate
 from bitsieve.evaluation.corpora import load_corpus
 from bitsieve.evaluation.machine import describe_machine
-from commit import commit
+from commit import commit, write
 
 MODELS = {"BAAI/bge-small-en-v1.5": 1.8, "sentence-transformers/all-MiniLM-L6-v2": 2.2}
 """Model → how many times as fast as FastEmbed's defaults we mean to be."""
@@ -115,9 +115,7 @@ def main() -> None:
         "machine": describe_machine(),
         "results": results,
     }
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(report, indent=1) + "\n")
-    print(f"wrote {arguments.out}")
+    write(report, arguments.out)
 
 
 if __name__ == "__main__":

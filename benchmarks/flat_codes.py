@@ -8,14 +8,8 @@ and with them. The scan is timed on 100,000 real vectors in batches, with the by
 """
 
 import argparse
-import json
-import os
-import shlex
-import subprocess
-import sys
 import time
 from dataclasses import asdict
-from datetime import datetime, timezone
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -27,8 +21,8 @@ from bitsieve.codec.corrections import try_corrections
 from bitsieve.evaluation.machine import describe_machine
 from bitsieve.evaluation.measures import recall_interval
 from bitsieve.search import native
-from commit import commit
-from machine import THREAD_VARIABLES, pin, thread_environment
+from commit import commit, how_made, write
+from machine import begin_with, pin
 from vectors import Data, exact, load
 
 RESULT = Path(__file__).parent / "results" / "flat-codes.json"
@@ -39,10 +33,7 @@ TIMED_QUERIES, ROUNDS = 2000, 9
 
 def main() -> None:
     options = parse()
-    wanted = thread_environment(1)
-    if any(os.environ.get(name) != wanted[name] for name in THREAD_VARIABLES):  # read when NumPy was loaded
-        command = [sys.executable, __file__, *sys.argv[1:]]
-        raise SystemExit(subprocess.run(command, env={**os.environ, **wanted}, check=False).returncode)
+    begin_with(1)
     measured, machine = commit(), describe_machine()
     corpora = [load(name) for name in ("wikipedia:bge-small", "wikipedia:minilm")]
     pin(1)
@@ -51,13 +42,10 @@ def main() -> None:
         "recall": [recall_of(data) for data in corpora],
         "speed": speed_of(load("bench")),
         "machine": machine | {"kernels": native.active()},
-        "commit": measured,
-        "command": shlex.join(["python", "benchmarks/flat_codes.py", *sys.argv[1:]]),
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        **how_made(measured),
     }
     if options.save:
-        RESULT.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-        print(f"wrote {RESULT}")
+        write(report, RESULT)
 
 
 def parse() -> argparse.Namespace:
@@ -86,8 +74,7 @@ def recall_of(data: Data) -> dict[str, Any]:
         codes.append({"bytes": n_bytes, "corrections": corrected, "points": points})
         recalls = ", ".join(f"{point['n_candidates']}: {point['recall']['value']:.4f}" for point in points)
         print(f"  {n_bytes} bytes  {recalls}", flush=True)
-    named = {"name": data.name, "description": data.description, "digest": data.digest}
-    return {"data": named, "corrections_pay": chosen, "codes": codes}
+    return {"data": data.named(), "corrections_pay": chosen, "codes": codes}
 
 
 def speed_of(data: Data) -> dict[str, Any]:
@@ -114,8 +101,7 @@ def speed_of(data: Data) -> dict[str, Any]:
                 f"search {point['search_ns']:.2f}",
                 flush=True,
             )
-    named = {"name": data.name, "description": data.description, "digest": data.digest}
-    return {"data": named, "batch": len(queries), "rounds": ROUNDS, "points": points}
+    return {"data": data.named(), "batch": len(queries), "rounds": ROUNDS, "points": points}
 
 
 if __name__ == "__main__":

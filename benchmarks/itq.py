@@ -10,14 +10,8 @@ the rows fitted on and of held-out queries: of centred rows (what ours lowers), 
 """
 
 import argparse
-import json
-import os
-import shlex
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -26,8 +20,8 @@ import numpy as np
 
 from bitsieve import ITQ
 from bitsieve.evaluation.machine import describe_machine
-from commit import commit
-from machine import THREAD_VARIABLES, pin, thread_environment
+from commit import commit, how_made, write
+from machine import begin_with, pin
 from vectors import FloatArray, load
 
 RESULT = Path(__file__).parent / "results" / "itq.json"
@@ -83,19 +77,11 @@ class Ours:
 
 def main() -> None:
     options = parse()
-    wanted = thread_environment(options.threads)
-    if any(os.environ.get(name) != wanted[name] for name in THREAD_VARIABLES):  # read when NumPy was loaded
-        command = [sys.executable, __file__, *sys.argv[1:]]
-        raise SystemExit(subprocess.run(command, env={**os.environ, **wanted}, check=False).returncode)
+    begin_with(options.threads)
     measured = commit()
-    report = measure(options) | {
-        "commit": measured,
-        "command": shlex.join(["python", "benchmarks/itq.py", *sys.argv[1:]]),
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-    }
+    report = measure(options) | how_made(measured)
     if options.save:
-        RESULT.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-        print(f"wrote {RESULT}")
+        write(report, RESULT)
 
 
 def parse() -> argparse.Namespace:
@@ -150,7 +136,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         )
     return {
         "what": "fitting ITQ and hashing, bitsieve and FAISS in turn, medians",
-        "data": {"name": data.name, "description": data.description, "digest": data.digest},
+        "data": data.named(),
         "n_fitted": len(fitted),
         "n_encoded": ENCODED_ROWS,
         "n_bits": options.bits,

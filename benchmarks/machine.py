@@ -1,6 +1,8 @@
 """Holding a measurement to its threads: the environment that libraries read, and the cores they may run on."""
 
 import os
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,8 +21,15 @@ ALLOWED = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") el
 
 
 def thread_environment(threads: int) -> dict[str, str]:
-    """What OpenMP, the BLAS libraries and Rayon read when they are loaded: for a process not started yet."""
-    return dict.fromkeys(THREAD_VARIABLES, str(threads))
+    """The environment of a process not started yet, whose OpenMP, BLAS and Rayon take so many threads."""
+    return {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
+
+
+def begin_with(threads: int) -> None:
+    """Run this script again, and end as it ends, unless its libraries have been loaded for so many threads."""
+    environment = thread_environment(threads)
+    if environment != os.environ:
+        raise SystemExit(subprocess.run([sys.executable, *sys.argv], env=environment, check=False).returncode)
 
 
 def pin(threads: int) -> None:

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from commit import commit
+from commit import commit, write
 
 RESULTS = Path(__file__).parent / "results"
 RUNS = {"notebook": [], "held-out": ["--protocol", "held-out"]}
@@ -22,9 +22,7 @@ def main() -> None:
             command = [sys.executable, "-m", "bitsieve", "compare", "wikipedia-en", *options, "--out", name]
             subprocess.run(command, cwd=folder, check=True)
             comparison = json.loads((Path(folder) / name / "comparison.json").read_text(encoding="utf-8"))
-        path = RESULTS / f"{name}.json"
-        path.write_text(json.dumps({**comparison, "commit": measured}, indent=1) + "\n", encoding="utf-8")
-        print(f"wrote {path}")
+        write({**comparison, "commit": measured}, RESULTS / f"{name}.json")
 
 
 if __name__ == "__main__":

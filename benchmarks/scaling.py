@@ -10,7 +10,6 @@ of the logarithms over the sizes.
 
 import argparse
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bitsieve.evaluation.machine import describe_machine
-from commit import commit
+from commit import commit, write
 from fronts import exponent, speed_at
 from machine import pin, thread_environment
 from peers import OURS, configurations
@@ -47,7 +46,7 @@ def main() -> None:
             print(data.description, flush=True)
             digest = data.digest
             del data
-            environment = {**os.environ, **thread_environment(max(options.threads, options.build_threads))}
+            environment = thread_environment(max(options.threads, options.build_threads))
             command = [sys.executable, __file__, *sys.argv[1:], "--worker", folder]
             subprocess.run(command, check=True, env=environment)
             sizes.append({"n": n, "digest": digest, **json.loads((Path(folder) / "result.json").read_text())})
@@ -69,9 +68,7 @@ def main() -> None:
             f"{kind}: seconds a query grow as n^"
             + ", n^".join(f"{b:.2f} at {t}" for t, b in values.items() if b)
         )
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    print(f"wrote {options.out}")
+    write(report, options.out)
 
 
 def parse() -> argparse.Namespace:

@@ -10,8 +10,6 @@ Truth is exact cosine over the same float32 rows; queries are held out. Missing 
 
 import argparse
 import gc
-import json
-import os
 import shlex
 import subprocess
 import sys
@@ -23,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bitsieve.evaluation.machine import describe_machine
-from commit import commit
+from commit import commit, write
 from machine import free_memory, pin, thread_environment
 from peers import OURS, PEERS, MissingPeerError, Peer, configurations
 from rounds import Task, build, explore, run_rounds
@@ -55,8 +53,8 @@ def main() -> None:
         measured = commit()  # before the first result is written over
         for threads in options.threads:
             arguments = [*sys.argv[1:], "--worker", folder, "--threads", str(threads), "--measured", measured]
-            environment = {**os.environ, **thread_environment(threads)}
-            subprocess.run([sys.executable, __file__, *arguments], check=True, env=environment)
+            command = [sys.executable, __file__, *arguments]
+            subprocess.run(command, check=True, env=thread_environment(threads))
 
 
 def parse() -> argparse.Namespace:
@@ -103,7 +101,7 @@ def work(options: argparse.Namespace) -> None:
             gc.collect()
     report = {
         "what": "recall@10 and queries a second of bitsieve and its peers, same vectors, same run",
-        "data": {"name": data.name, "description": data.description, "digest": data.digest}
+        "data": data.named()
         | {"n": len(data.vectors), "d": data.vectors.shape[1], "n_queries": len(data.queries)},
         "k": task.k,
         "threads": threads,
@@ -119,11 +117,8 @@ def work(options: argparse.Namespace) -> None:
         "entries": measured,
         **summarise(measured),
     }
-    options.out.mkdir(parents=True, exist_ok=True)
-    path = options.out / f"search-{data.name}-{threads}t.json"
-    path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print_tables(report)
-    print(f"wrote {path}")
+    write(report, options.out / f"search-{data.name}-{threads}t.json")
 
 
 def kernels() -> str:

@@ -38,6 +38,10 @@ class Data:
     queries: FloatArray
     digest: str
 
+    def named(self) -> dict[str, str]:
+        """What tells these vectors from others, as results have it."""
+        return {"name": self.name, "description": self.description, "digest": self.digest}
+
 
 class DataError(SystemExit):
     """Vectors that cannot be had; the message says why and what to do."""
@@ -103,8 +107,7 @@ def save(data: Data, truth: NDArray[np.int64], folder: Path) -> None:
     """Leave everything for the processes that measure."""
     for part, array in (("vectors", data.vectors), ("queries", data.queries), ("truth", truth)):
         np.save(folder / f"{part}.npy", array)
-    texts = {"name": data.name, "description": data.description, "digest": data.digest}
-    (folder / "data.json").write_text(json.dumps(texts), encoding="utf-8")
+    (folder / "data.json").write_text(json.dumps(data.named()), encoding="utf-8")
 
 
 def restore(folder: Path) -> tuple[Data, NDArray[np.int64]]:

@@ -100,6 +100,18 @@ def test_environment_holds_every_thread_pool() -> None:
     assert thread_environment(1)["OMP_NUM_THREADS"] == thread_environment(1)["RAYON_NUM_THREADS"] == "1"
 
 
+def test_a_script_begins_again_once_where_its_libraries_have_other_threads(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os, sys\nfrom machine import begin_with\nprint('begun', flush=True)\nbegin_with(3)\n"
+        "print(os.environ['OMP_NUM_THREADS'], *sys.argv[1:])\nraise SystemExit(7)\n"
+    )
+    environment = thread_environment(2) | {"PYTHONPATH": str(ROOT / "benchmarks")}
+    command = [sys.executable, str(script), "--a", "b"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert (done.stdout.split("\n"), done.returncode) == (["begun", "begun", "3 --a b", ""], 7)
+
+
 def test_a_run_leaves_a_result_that_says_how_it_was_made(tmp_path: Path) -> None:
     draws = np.random.default_rng(0)
     np.save(tmp_path / "mine.npy", draws.standard_normal((2500, 32)).astype(np.float32))
