@@ -129,6 +129,20 @@ def flat_table() -> str:
     return markdown(("recall@10 at", "50 candidates", "100", "200"), rows)
 
 
+def scaling_table() -> str:
+    """What more vectors cost, of docs/search.md."""
+    report = load("scaling.json")
+    rows = []
+    for size in report["sizes"]:
+        build = min(entry["build_seconds"] for entry in size["entries"])
+        speeds = (size["at_recall"][kind][target] for kind in ("batch", "single") for target in ("0.95", "0.99"))
+        rows.append((f"{size['n']:,}", f"{build:.1f} s", *(f"{speed:,.0f}" for speed in speeds)))
+    exponents = (report["exponents"][kind][target] for kind in ("batch", "single") for target in ("0.95", "0.99"))
+    rows.append(("a query's cost grows as", "", *(f"n^{exponent:.2f}" for exponent in exponents)))
+    head = ("synthetic vectors", "build", "batch .95", ".99", "single .95", ".99")
+    return markdown(head, rows)
+
+
 def load(name: str) -> dict[str, Any]:
     loaded: dict[str, Any] = json.loads((RESULTS / name).read_text())
     return loaded

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .codec import ITQ, Cells, PivotFilter
     from .encoder import Encoder
     from .errors import BitsieveError
+    from .index import Index
     from .search import Cascade, hamming_distances
 
 __all__ = [
@@ -21,12 +22,14 @@ __all__ = [
     "Cascade",
     "Cells",
     "Encoder",
+    "Index",
     "PivotFilter",
     "__version__",
     "hamming_distances",
 ]
 
 _HOME = {
+    "Index": "index",
     "Encoder": "encoder",
     "ITQ": "codec",
     "Cells": "codec",

@@ -21,6 +21,15 @@ COMMANDS = (
     "compare",
     "corpora",
     "info",
+    "index",
+    "add",
+    "delete",
+    "search",
+    "get",
+    "stats",
+    "compact",
+    "verify",
+    "backup",
     "models",
     "models fetch",
     "cache",
@@ -31,15 +40,20 @@ CLOSED_HUB = {"HF_ENDPOINT": "http://127.0.0.1:9"}
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_every_command_explains_itself(bitsieve: Run, command: str) -> None:
-    done = bitsieve(*command.split(), "--help")
+    done = bitsieve(*command.split(), "--help", COLUMNS="80")
     assert "Usage: " in done.stdout
     assert "--help" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
 
 
-def test_help_does_not_wait_for_numpy_or_fastembed() -> None:
-    code = "import sys\nsys.argv = ['bitsieve', '--help']\nfrom bitsieve.cli import main\n"
+@pytest.mark.parametrize("command", ["", "index", "search", "verify"])
+def test_help_does_not_wait_for_numpy_or_fastembed(command: str) -> None:
+    code = (
+        f"import sys\nsys.argv = {['bitsieve', *command.split(), '--help']}\nfrom bitsieve.cli import main\n"
+    )
     code += "try: main()\nexcept SystemExit: pass\n"
-    code += "print([m for m in ('numpy', 'fastembed', 'onnxruntime', 'matplotlib', 'pyarrow') if m in sys.modules])"
+    heavy = ("numpy", "apsw", "fastembed", "onnxruntime", "matplotlib", "pyarrow")
+    code += f"print([module for module in {heavy} if module in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
 
@@ -79,6 +93,11 @@ def test_quick_demo_measures_reports_and_searches_and_embeds_nothing_the_second_
     again = json.loads((tmp_path / "demo-quick" / "report.json").read_text())
     assert (again["encoding"]["n_embedded"], again["encoding"]["n_cached"]) == (0, 1000)
     assert again["recall"] == report["recall"]
+
+    assert done.stdout.endswith('bitsieve search demo-quick/wiki.sieve "who painted water lilies"\n')
+    found = json.loads(bitsieve("search", "demo-quick/wiki.sieve", "a Vienna opera house", "--json").stdout)
+    assert found["hits"][0]["metadata"]["topic"] == "Arts"
+    assert json.loads(bitsieve("stats", "demo-quick/wiki.sieve", "--json").stdout)["n_documents"] == 1000
 
 
 @pytest.mark.usefixtures("needs_models", "needs_wikipedia")

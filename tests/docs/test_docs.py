@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -46,7 +47,7 @@ def commands() -> list[str]:
 
 @pytest.mark.parametrize("line", shell_lines())
 def test_commands_in_the_docs_exist_with_their_options(line: str) -> None:
-    program, *words = line.split()
+    program, *words = shlex.split(line)
     if program == "make":
         assert re.search(rf"^{words[0]}:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
         return

@@ -9,7 +9,7 @@ import typer
 
 from ..errors import BitsieveError
 from ..version import __version__
-from . import cache, experiments, info, models
+from . import cache, experiments, index, info, models, search, upkeep
 
 app = typer.Typer(
     name="bitsieve",
@@ -19,13 +19,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(experiments.demo)
-app.command()(experiments.experiment)
-app.command()(experiments.compare)
-app.command()(experiments.corpora)
-app.command()(info.info)
-app.add_typer(models.app, name="models")
-app.add_typer(cache.app, name="cache")
+INDEX = "An index on disk"
+MEASURE = "What codes find of your texts"
+HERE = "What is here"
+app.command(rich_help_panel=INDEX)(index.index)
+app.command(rich_help_panel=INDEX)(search.search)
+app.command(rich_help_panel=INDEX)(search.get)
+app.command(rich_help_panel=INDEX)(index.add)
+app.command(rich_help_panel=INDEX)(upkeep.delete)
+app.command(rich_help_panel=INDEX)(search.stats)
+app.command(rich_help_panel=INDEX)(upkeep.compact)
+app.command(rich_help_panel=INDEX)(upkeep.verify)
+app.command(rich_help_panel=INDEX)(upkeep.backup)
+app.command(rich_help_panel=MEASURE)(experiments.demo)
+app.command(rich_help_panel=MEASURE)(experiments.experiment)
+app.command(rich_help_panel=MEASURE)(experiments.compare)
+app.command(rich_help_panel=MEASURE)(experiments.corpora)
+app.command(rich_help_panel=HERE)(info.info)
+app.add_typer(models.app, name="models", rich_help_panel=HERE)
+app.add_typer(cache.app, name="cache", rich_help_panel=HERE)
 
 
 def _version(wanted: bool) -> None:

@@ -16,6 +16,8 @@ LINE_SECONDS = 10.0
 
 PLAIN_WIDTH = 120
 
+KEPT = "stopped: what was embedded is kept, the same command goes on from there"
+
 
 def make_console() -> "Console":
     """The console for results: as wide as the terminal, or 120 characters in a file or pipe."""
@@ -25,8 +27,11 @@ def make_console() -> "Console":
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Print the library's log lines and warnings to stderr while a command runs, and what Ctrl-C leaves."""
+def told(stopped: str = KEPT) -> Iterator[None]:
+    """Print the library's log lines and warnings to stderr while a command runs.
+
+    stopped: what to say after Ctrl-C.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     log = logging.getLogger("bitsieve")
@@ -43,7 +48,7 @@ def told() -> Iterator[None]:
         try:
             yield
         except KeyboardInterrupt:
-            print("stopped: what was embedded is kept, the same command goes on from there", file=sys.stderr)
+            print(stopped, file=sys.stderr)
             raise SystemExit(130) from None
         finally:
             log.removeHandler(handler)

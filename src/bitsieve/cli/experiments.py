@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .options import (
+    DEMO_MODEL,
     Bits,
     CorpusArgument,
     Id,
@@ -29,14 +30,15 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from ..arrays import FloatArray
     from ..encoder import Encoder
     from ..evaluation.corpora import Corpus
     from ..evaluation.experiment import Experiment
     from ..evaluation.protocol import Setup
 
-DEMO_MODEL = "BAAI/bge-small-en-v1.5"
 FALLBACK_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 QUICK_TEXTS = 1000
+INDEX_QUERY = "who painted water lilies"
 DEMO_QUERIES = (
     "a fairy tale about a girl and a glass slipper",
     "instruments that are played with a bow",
@@ -51,7 +53,7 @@ def demo(
     out: Out = None,
     threads: Threads = None,
 ) -> None:
-    """Run experiment 67 on 10,000 Wikipedia texts, write the report, and try five searches."""
+    """Run experiment 67 on 10,000 Wikipedia texts: a report, five searches, an index."""
     from ..errors import ModelError
     from ..evaluation.corpora import load_corpus
     from ..evaluation.protocol import Setup
@@ -60,7 +62,7 @@ def demo(
 
     console = make_console()
     with told():
-        corpus = load_corpus("wikipedia-en", limit=QUICK_TEXTS if quick else None)
+        corpus = load_corpus("wikipedia-en", limit=QUICK_TEXTS if quick else None, metadata=None)
         try:
             encoder = _encoder(DEMO_MODEL, threads=threads)
         except ModelError as error:
@@ -71,6 +73,8 @@ def demo(
         written = _write(experiment, encoder, folder)
         print_experiment(console, experiment.report)
         print_search(console, experiment, encoder, DEMO_QUERIES)
+        # The notebook's protocol samples all of the corpus, in its order.
+        written += _demo_index(corpus, encoder, experiment.sample.vectors, folder / "wiki.sieve")
         _say(written)
 
 
@@ -213,6 +217,18 @@ def _write(experiment: "Experiment", encoder: "Encoder", folder: Path) -> list[s
     ]
     write_artifacts(experiment, encoder, folder)
     return [*said, f"wrote {folder / 'data'}"]
+
+
+def _demo_index(corpus: "Corpus", encoder: "Encoder", vectors: "FloatArray", path: Path) -> list[str]:
+    """Make an index of the vectors that are there, and say how to search it."""
+    from ..errors import ModelMismatchError
+    from .filling import write_index
+
+    try:
+        write_index(path, corpus, encoder, vectors)
+    except ModelMismatchError:
+        return [f"{path} is of another model, from an earlier run: remove it to have one of this"]
+    return [f"wrote {path}, an index: search it with", f'  bitsieve search {path} "{INDEX_QUERY}"']
 
 
 def _write_json(report: dict[str, Any], path: Path) -> str:

@@ -1,10 +1,17 @@
 """The options that commands share: name, type, help."""
 
+import json
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+DEMO_MODEL = "BAAI/bge-small-en-v1.5"
+
+FILES = "Your own files"
+MODEL = "How a model folder is run"
+"""Headings in a command's help."""
 
 
 class Protocol(str, Enum):
@@ -15,7 +22,7 @@ class Protocol(str, Enum):
 
 
 CorpusArgument = Annotated[
-    str, typer.Argument(help="A name (`bitsieve corpora`) or a path.", show_default=False)
+    str, typer.Argument(metavar="CORPUS", help="A name (`bitsieve corpora`) or a path.", show_default=False)
 ]
 Bits = Annotated[int, typer.Option("--n-bits", help="Bits a code, a multiple of 8.")]
 Pivots = Annotated[int, typer.Option("--n-pivots", help="Pivots of the distance filter.")]
@@ -30,19 +37,89 @@ Out = Annotated[
         show_default=False,
     ),
 ]
-Text = Annotated[str, typer.Option("--text", help="Column that holds the text (own files).")]
+Text = Annotated[str, typer.Option("--text", help="Column that holds the text.", rich_help_panel=FILES)]
 Id = Annotated[
-    str | None, typer.Option("--id", help="Column that holds the id (own files).", show_default=False)
+    str | None,
+    typer.Option(
+        "--id",
+        help="Column that holds the id.",
+        show_default="id, else the row's number",
+        rich_help_panel=FILES,
+    ),
 ]
 Limit = Annotated[int | None, typer.Option(help="At most so many texts.", show_default=False)]
-SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave broken lines out and count them.")]
+SkipBad = Annotated[
+    bool, typer.Option("--skip-bad", help="Leave broken lines out and count them.", rich_help_panel=FILES)
+]
 ModelDir = Annotated[
     Path | None, typer.Option(help="A folder that holds model folders (default: BITSIEVE_MODEL_DIR).")
 ]
 Threads = Annotated[int | None, typer.Option(help="Threads (default: all CPUs).", show_default=False)]
 
 
-Pooling = Annotated[str | None, typer.Option(help="cls or mean (a folder's model).", show_default=False)]
-QueryPrefix = Annotated[str | None, typer.Option(help="Put before each query.", show_default="the model's")]
-PassagePrefix = Annotated[str | None, typer.Option(help="Put before each text.", show_default="the model's")]
-MaxTokens = Annotated[int | None, typer.Option(help="Where texts are cut.", show_default="the model's limit")]
+def _json_object(text: str) -> Any:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise typer.BadParameter(
+            f'{text!r} is not JSON ({error}): expected such as \'{{"year": {{"$gte": 1870}}}}\', in single quotes'
+        ) from None
+    if not isinstance(value, dict):
+        raise typer.BadParameter(f'{text!r} is no JSON object: expected such as \'{{"topic": "Arts"}}\'')
+    return value
+
+
+IndexFolder = Annotated[
+    Path, typer.Argument(metavar="INDEX", help="The folder of an index.", show_default=False)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
+Where = Annotated[
+    dict | None,  # type: ignore[type-arg]
+    typer.Option(
+        parser=_json_object,
+        metavar="JSON",
+        help="""Only documents whose metadata match, such as '{"year": {"$gte": 1870}}'.""",
+        show_default=False,
+    ),
+]
+MovedModel = Annotated[
+    str | None,
+    typer.Option(
+        "--model", help="Where the index's model is now, if it has moved: a folder.", show_default=False
+    ),
+]
+Chunk = Annotated[
+    bool, typer.Option("--chunk", help="Cut long texts at sentence ends into passages the model takes whole.")
+]
+Metadata = Annotated[
+    str | None,
+    typer.Option(
+        help="Columns to keep, such as topic,year:number; :number reads numbers out of CSV, '' keeps none.",
+        show_default="all but text and id",
+        rich_help_panel=FILES,
+    ),
+]
+IdPrefix = Annotated[
+    str,
+    typer.Option(
+        help="Put before each id, to tell files apart whose ids are the same.",
+        show_default=False,
+        rich_help_panel=FILES,
+    ),
+]
+
+
+Pooling = Annotated[
+    str | None,
+    typer.Option(help="cls or mean.", show_default="what the folder says", rich_help_panel=MODEL),
+]
+QueryPrefix = Annotated[
+    str | None, typer.Option(help="Put before each query.", show_default="the model's", rich_help_panel=MODEL)
+]
+PassagePrefix = Annotated[
+    str | None, typer.Option(help="Put before each text.", show_default="the model's", rich_help_panel=MODEL)
+]
+MaxTokens = Annotated[
+    int | None,
+    typer.Option(help="Where texts are cut.", show_default="the model's limit", rich_help_panel=MODEL),
+]

@@ -63,9 +63,7 @@ def backup(root: Path, reader: Reader, disk: Disk, target: str | os.PathLike[str
     return generation
 
 
-def _begin(
-    connection: apsw.Connection, root: Path, stage: Path
-) -> tuple[int, str, ExitStack, list[_Source]]:
+def _begin(connection: apsw.Connection, root: Path, stage: Path) -> tuple[int, str, ExitStack, list[_Source]]:
     """Copy the catalog as a transaction sees it, and open what it names.
 
     Raises: MissingFileError, perhaps because a writer has gone on since the transaction began.

@@ -21,7 +21,7 @@ class Passage:
 class Hit(NamedTuple):
     """A document that was found; `id`, `text` and `metadata` are the document's.
 
-    score: of the search's mode: the cosine, BM25, or what the fusion made of both; higher is better.
+    score: of the search's mode: the cosine, BM25, or for hybrid 0 to 1, 1 being best by both; higher is better.
     passage: what of the text was found, None where it is not cut.
     vector_rank, keyword_rank: its places in the two lists that a hybrid search joins, from 1; None where it is not in
         one, and for other modes.

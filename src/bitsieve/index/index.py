@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..arrays import check_count
-from ..errors import InputError
+from ..errors import BitsieveError, InputError
 from ..store import documents
 from ..store.catalog import fact
 from ..store.disk import Disk
@@ -190,7 +190,7 @@ class Index:
         query: a text. vector: (d,) of L2 norm 1, to look for in place of the text's own.
         where: which documents may be found; `bitsieve.store.filters` has the language.
         mode: "vector" by meaning, "keyword" by words (BM25; a document has at least one of them), "hybrid" by both,
-            their ranks joined.
+            their scores joined.
         min_score: leave out what scores less. syntax: the text is an expression of FTS5 (sqlite.org/fts5.html).
         n_candidates, n_probes, probe_margin: how hard to look, as in `Cascade.search`; None for what suits most.
         explain: tell what was done, in the hits' `steps`.
@@ -243,7 +243,12 @@ class Index:
         found: list[Hits] | None = None
         while found is None:
             source, steps = self._source, Steps()
-            checked = query_vectors(source, queries, vectors, mode, steps)
+            try:
+                checked = query_vectors(source, queries, vectors, mode, steps)
+            except BitsieveError:
+                if self._follow(source):
+                    continue
+                raise
 
             def work(connection: apsw.Connection, snapshot: Snapshot) -> list[Hits] | None:
                 if snapshot.model_epoch != source.epoch:  # noqa: B023
@@ -251,9 +256,8 @@ class Index:
                 return answer(connection, snapshot, request, texts, checked, steps)  # noqa: B023
 
             found = self._reader.read(work)
-            if found is None:  # the index has moved to another model
-                with self._catalog.reading() as connection:
-                    self._source = VectorSource(fact(connection, "model"))
+            if found is None:
+                self._follow(source)
         if explain:
             for hits in found:
                 hits.steps = tuple(steps.done)
@@ -389,6 +393,15 @@ class Index:
             else:
                 passages = self._source.passages(given.texts or [], check_chunking(chunk), progress)
             return writer.add(given, passages, replace=replace)
+
+    def _follow(self, source: VectorSource) -> bool:
+        """Whether the index has moved to another model than the source's, to which this then moves too."""
+        with self._catalog.reading() as connection:
+            facts = fact(connection, "model")
+        if facts["epoch"] == source.epoch:
+            return False
+        self._source = VectorSource(facts)
+        return True
 
     @contextmanager
     def _alone(self) -> Iterator[Writer]:

@@ -119,7 +119,7 @@ def _joined(near: Sequence[Found], words: Sequence[Found], k: int) -> list[Found
     vector_ranks = {found.key: rank for rank, found in enumerate(near, 1)}
     keyword_ranks = {found.key: rank for rank, found in enumerate(words, 1)}
     places = {found.key: found.place for found in near}
-    fused = fuse(list(vector_ranks), list(keyword_ranks))[:k]
+    fused = fuse([found[:2] for found in near], [found[:2] for found in words], max(k, FUSED))[:k]
     return [
         Found(key, score, places.get(key), vector_ranks.get(key), keyword_ranks.get(key))
         for key, score in fused

@@ -139,8 +139,9 @@ def load(root: Path, connection: apsw.Connection, last: Snapshot | None) -> Snap
     codecs = dict(last.codecs) if last else {}
     present: Any = connection.execute("SELECT number, facts, record FROM codecs ORDER BY number").fetchall()
     for number, facts, record in present:
-        if number not in codecs:
-            codecs[number] = open_codec(root, number, json.loads(facts), record_of(record))
+        learned = json.loads(facts)
+        if number not in codecs or codecs[number].facts != learned:  # a number may be used again
+            codecs[number] = open_codec(root, number, learned, record_of(record))
     codecs = {number: codecs[number] for number, _, _ in present}
     opened = {view.number: view for view in last.views} if last else {}
     views, since = [], [last.generation] if last else []
@@ -150,7 +151,7 @@ def load(root: Path, connection: apsw.Connection, last: Snapshot | None) -> Snap
     ).fetchall()
     for number, written, facts, record in rows:
         view = opened.get(number)
-        if view is None or view.generation != written:  # a number may be used again
+        if view is None or view.generation != written:
             view = open_segment(root, number, written, json.loads(facts), record_of(record), codecs)
             since.append(written)
         views.append(view)

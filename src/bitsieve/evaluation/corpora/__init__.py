@@ -9,6 +9,7 @@
 all of them return.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ...arrays import check_count
@@ -40,6 +41,7 @@ def load_corpus(
     text_field: str = "text",
     id_field: str | None = None,
     title_field: str | None = None,
+    metadata: Sequence[str] | None = (),
     limit: int | None = None,
     skip_bad: bool = False,
 ) -> Corpus:
@@ -52,6 +54,8 @@ def load_corpus(
     text_field, id_field, title_field: columns of your own file. Without `id_field` the id is "id" where a
         record has it, else the record's number from 0; without `title_field` the title is "title" where a
         record has it, else the first words of the text.
+    metadata: columns to keep for each text, as "year:number" those whose strings are numbers; None keeps all but
+        text and id, and what there is of a corpus known by name.
     limit: keep the first `limit` texts; None means 10,000 by name and all by path.
     skip_bad: leave broken records of your own file out, and count them, instead of raising.
     Raises: CorpusError for an unknown name, a broken record (with file, line and reason) or an empty result;
@@ -59,15 +63,15 @@ def load_corpus(
         cannot be had or is not the pinned one; MissingExtraError when Parquet needs pyarrow.
     """
     limit = None if limit is None else check_count(limit, "limit")
-    fields = Fields(text_field, id_field, title_field)
+    fields = Fields(text_field, id_field, title_field, None if metadata is None else tuple(metadata))
     if isinstance(name_or_path, str):
         is_hub = name_or_path == HUB_NAME or name_or_path.startswith(f"{HUB_NAME}/")
         if is_hub or name_or_path in LEADS:
-            if fields != Fields():
+            if fields.named or fields.metadata_names:
                 raise InputError(
-                    f"{name_or_path} has fields of its own: leave out text_field, id_field, title_field"
+                    f"{name_or_path} has fields of its own: leave out text_field, id_field, title_field, metadata"
                 )
-            return (load_hub if is_hub else load_leads)(name_or_path, limit=limit)
+            return (load_hub if is_hub else load_leads)(name_or_path, limit=limit, metadata=metadata is None)
     path = Path(name_or_path).expanduser()
     if not str(name_or_path).strip() or not path.exists():
         raise CorpusError(

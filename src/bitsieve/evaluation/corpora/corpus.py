@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field
+from typing import Any
 
 from ...errors import CorpusError
 
@@ -16,6 +17,7 @@ class Corpus:
     licence: what the texts may be used for, "not stated" for your own files.
     source: where they came from, with a version or a full path.
     n_skipped, skipped_reasons: records left out on the way, and why the first few were.
+    metadata: a JSON object for each text, or [] where none were asked for.
     """
 
     name: str
@@ -26,6 +28,7 @@ class Corpus:
     source: str
     n_skipped: int = 0
     skipped_reasons: tuple[str, ...] = ()
+    metadata: list[dict[str, Any]] = field(default_factory=list, repr=False)
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -49,6 +52,7 @@ class Collector:
         self.ids: list[str] = []
         self.titles: list[str] = []
         self.texts: list[str] = []
+        self.metadata: list[dict[str, Any]] = []
         self.n_skipped = 0
         self.reasons: list[str] = []
 
@@ -56,10 +60,12 @@ class Collector:
     def full(self) -> bool:
         return self.limit is not None and len(self.texts) >= self.limit
 
-    def add(self, text_id: str, title: str, text: str) -> None:
+    def add(self, text_id: str, title: str, text: str, metadata: dict[str, Any] | None) -> None:
         self.ids.append(text_id)
         self.titles.append(title)
         self.texts.append(text)
+        if metadata is not None:
+            self.metadata.append(metadata)
 
     def skip(self, reason: str) -> None:
         self.n_skipped += 1
@@ -82,4 +88,5 @@ class Collector:
             source=source,
             n_skipped=self.n_skipped,
             skipped_reasons=tuple(self.reasons),
+            metadata=self.metadata,
         )

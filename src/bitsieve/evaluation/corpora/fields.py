@@ -1,7 +1,10 @@
-"""From a record of your own file to an id, a title and a text, or the reason why not."""
+"""From a record of your own file to an id, a title, a text and metadata, or the reason why not."""
 
+import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ from .parquet import UNDECODABLE
 
 TITLE_CHARACTERS = 60
 NOT_UTF8 = "it is not UTF-8: save the file as UTF-8"
+NUMBER = ":number"
 
 
 class RecordError(Exception):
@@ -18,24 +22,41 @@ class RecordError(Exception):
 
 @dataclass(frozen=True)
 class Fields:
-    """Which columns hold what; None stands for "id" and "title" where they are present."""
+    """Which columns hold what; None stands for "id" and "title" where they are present.
+
+    metadata: columns to keep as metadata, as "year:number" those whose strings are numbers; None keeps all but text
+        and id.
+    """
 
     text: str = "text"
     id: str | None = None
     title: str | None = None
+    metadata: tuple[str, ...] | None = ()
+
+    @property
+    def named(self) -> bool:
+        """Whether a column is named for text, id or title."""
+        return (self.text, self.id, self.title) != ("text", None, None)
+
+    @property
+    def metadata_names(self) -> list[str]:
+        """The columns that are named for metadata."""
+        return [name.removesuffix(NUMBER) for name in self.metadata or ()]
 
     def columns(self, present: list[str], path: Path) -> list[str]:
         """Those of the columns present that are to be read.
 
         Raises: CorpusError when one that was asked for is missing, or one to be read is there twice.
         """
-        for name in (self.text, self.id, self.title):
+        for name in (self.text, self.id, self.title, *self.metadata_names):
             if name is not None and name not in present:
                 raise CorpusError(
                     f"{path} has no column {name!r}, only {present[:20]}: name the right one with "
-                    "--text or --id (text_field, id_field, title_field)"
+                    "--text, --id or --metadata (text_field, id_field, title_field, metadata)"
                 )
-        wanted = {self.text, self.id or "id", self.title or "title"}
+        wanted = {self.text, self.id or "id", self.title or "title", *self.metadata_names}
+        if self.metadata is None:
+            wanted |= set(present)
         if twice := sorted(name for name in wanted if present.count(name) > 1):
             raise CorpusError(f"{path} has more than one column {twice[0]!r}: rename all but one")
         return [name for name in present if name in wanted]
@@ -63,6 +84,25 @@ class Fields:
             title = _string(record, title_field)
         return text_id, title or first_words(text), text
 
+    def rest(self, record: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The metadata of a record, or None where none are wanted.
+
+        Raises: RecordError for a value that is not JSON.
+        """
+        if self.metadata == ():
+            return None
+        if self.metadata is None:
+            used = (self.text, self.id or "id")
+            return {name: _as_json(value, name) for name, value in record.items() if name not in used}
+        kept = {}
+        for column, name in zip(self.metadata, self.metadata_names, strict=True):
+            value = record.get(name)
+            if column != name and value not in (None, ""):
+                kept[name] = _as_number(value, name)
+            elif column == name and name in record:
+                kept[name] = _as_json(value, name)
+        return kept
+
 
 def first_words(text: str) -> str:
     """A title for a text that has none: its first words, at most 60 characters and an ellipsis."""
@@ -72,6 +112,30 @@ def first_words(text: str) -> str:
     # Cut at a space where there is one: Chinese and Japanese have none.
     cut = line[: TITLE_CHARACTERS + 1].rpartition(" ")[0] or line[:TITLE_CHARACTERS]
     return f"{cut}…"
+
+
+def _as_json(value: Any, name: str) -> Any:
+    if value is UNDECODABLE:
+        raise RecordError(f"{name!r} is not UTF-8: write the file again with UTF-8 strings")
+    if isinstance(value, date | time):
+        return value.isoformat()
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise RecordError(
+            f"{name!r} is no metadata ({error}): name the columns to keep with --metadata (metadata)"
+        ) from None
+    return value
+
+
+def _as_number(value: Any, name: str) -> Any:
+    if isinstance(value, str):
+        for number in (int, float):
+            with suppress(ValueError):
+                return _as_json(number(value), name)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        return _as_json(value, name)
+    raise RecordError(f"{name!r} is {value!r:.40}, expected a number")
 
 
 def _string(record: Mapping[str, Any], name: str) -> str:

