@@ -12,7 +12,15 @@ def unit_rows(vectors: Any, d: int, tolerance: float) -> bool:
     """Whether vectors are C-contiguous float32 of shape (n, d), all rows of L2 norm 1 within the tolerance."""
 
 def search_exact(
-    kernels: str, vectors: Any, queries: Any, k: int, rows: Any, marks: Any, threads: int, ids: Any, scores: Any
+    kernels: str,
+    vectors: Any,
+    queries: Any,
+    k: int,
+    rows: Any,
+    marks: Any,
+    threads: int,
+    ids: Any,
+    scores: Any,
 ) -> None:
     """Find the k nearest vectors of each query among all or some rows."""
 

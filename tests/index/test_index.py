@@ -25,7 +25,9 @@ VECTORS = unit_vectors(3)
 @pytest.fixture
 def index(tmp_path: Path):
     with Index.create(tmp_path / "index", dimension=32, tokenizer="porter") as made:
-        made.add(TEXTS, ids=["monet", "press", 3], vectors=VECTORS, metadata=[{"year": 1906}, {"year": 1440}, None])
+        made.add(
+            TEXTS, ids=["monet", "press", 3], vectors=VECTORS, metadata=[{"year": 1906}, {"year": 1440}, None]
+        )
         yield made
 
 
@@ -36,7 +38,9 @@ def test_a_hit_has_what_was_added(index: Index) -> None:
 
 
 def test_whole_numbers_are_ids(index: Index) -> None:
-    assert "3" in index and 3 in index and "4" not in index
+    assert "3" in index
+    assert 3 in index
+    assert "4" not in index
     assert index.get(3) == index.get("3")
 
 
@@ -103,7 +107,11 @@ def test_explain_tells_what_was_done(index: Index) -> None:
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
-        ({"texts": ["x"], "ids": ["monet"]}, DuplicateIdError, "'monet' already: replace documents with upsert"),
+        (
+            {"texts": ["x"], "ids": ["monet"]},
+            DuplicateIdError,
+            "'monet' already: replace documents with upsert",
+        ),
         ({"texts": ["x", "y"], "ids": ["a", "a"]}, DuplicateIdError, "'a' twice"),
         ({"texts": ["x"], "ids": [""]}, InputError, "id 0 is '', expected"),
         ({"texts": ["x"], "ids": [True]}, InputError, "id 0 is True, expected"),
@@ -192,7 +200,9 @@ def test_a_closed_index_says_so(index: Index) -> None:
         assert len(again) == 3
 
 
-@pytest.mark.parametrize("parameter", [{"dtype": "int8"}, {"n_bits": 12}, {"tokenizer": "snowball"}, {"dimension": 4}])
+@pytest.mark.parametrize(
+    "parameter", [{"dtype": "int8"}, {"n_bits": 12}, {"tokenizer": "snowball"}, {"dimension": 4}]
+)
 def test_what_no_index_can_be_made_of_leaves_nothing(tmp_path: Path, parameter: dict[str, object]) -> None:
     with pytest.raises(InputError):
         Index.create(tmp_path / "index", **{"dimension": 32, **parameter})  # type: ignore[arg-type]

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from ..codec import ITQ
 from ..codec.corrections import try_corrections
 from ..search.flat import ItqPanels
 from ..store.arrays import ArraysRecord, StoredArrays
+from .lazily import lazily
 
 FIT_FROM = 4_096
 """Passages from which a codec is fitted. Exact search through fewer takes less than a millisecond."""
@@ -36,7 +36,7 @@ class Codec:
         """Whether a byte of scale and one of offset go with each code."""
         return bool(self.facts["corrections"])
 
-    @cached_property
+    @lazily
     def panels(self) -> ItqPanels:
         """What queries are projected with, in all segments of this codec."""
         return ItqPanels.of(self.itq)

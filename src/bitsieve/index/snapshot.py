@@ -5,7 +5,6 @@ import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +19,7 @@ from ..store.catalog import fact, generation_of, record_of
 from ..store.migrations import version_of
 from ..store.sqlite_errors import CATALOG
 from .codec import Codec, open_codec
+from .lazily import lazily
 from .view import Plan, SegmentView, open_segment
 
 
@@ -48,7 +48,7 @@ class Snapshot:
     views: tuple[SegmentView, ...]
     codecs: Mapping[int, Codec]
 
-    @cached_property
+    @lazily
     def n_passages(self) -> int:
         """Passages of documents that are there."""
         return sum(view.n_live for view in self.views)
@@ -96,12 +96,12 @@ class Snapshot:
                 return found
             wanted *= 4
 
-    @cached_property
+    @lazily
     def _starts(self) -> list[int]:
         """The number of each view's first row among all, and of them."""
         return [0, *itertools.accumulate(len(view.keys) for view in self.views)]
 
-    @cached_property
+    @lazily
     def _is_cut(self) -> bool:
         return any(view.places is not None for view in self.views)
 

@@ -48,6 +48,8 @@ def _leave_to_parent() -> None:
 
     Source: sqlite.org/howtocorrupt.html, "Carrying an open database connection across a fork()".
     """
+    global _vfs_lock
+    _vfs_lock = threading.Lock()  # another thread of the parent may have held it
     for connection in list(_connections):
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
 
