@@ -20,7 +20,9 @@ class Plain:
 
     documents: dict[str, tuple[str, FloatArray, dict[str, Any]]] = field(default_factory=dict)
 
-    def put(self, ids: list[str], texts: list[str], vectors: FloatArray, metadata: list[dict[str, Any]]) -> None:
+    def put(
+        self, ids: list[str], texts: list[str], vectors: FloatArray, metadata: list[dict[str, Any]]
+    ) -> None:
         for id_, text, vector, facts in zip(ids, texts, vectors, metadata, strict=True):
             self.documents.pop(id_, None)  # what is replaced moves to the end
             self.documents[id_] = (text, vector, facts)

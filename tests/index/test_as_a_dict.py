@@ -115,7 +115,8 @@ class IndexMachine(RuleBasedStateMachine):
             found = [hit.id for hit in index.search(vector=query, k=k, n_candidates=all_)]
             assert found == self.plain.nearest(query, k)
             found = [
-                hit.id for hit in index.search(vector=query, k=k, n_candidates=all_, where={"n": {"$gte": least}})
+                hit.id
+                for hit in index.search(vector=query, k=k, n_candidates=all_, where={"n": {"$gte": least}})
             ]
             assert found == self.plain.nearest(query, k, least)
 

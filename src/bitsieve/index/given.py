@@ -9,8 +9,6 @@ import numpy as np
 
 from ..errors import DuplicateIdError, InputError, TextError
 
-MAX_METADATA_DEPTH = 100
-
 _TO_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 """`json.dumps` would make one for each document, which takes as long as using it."""
 
