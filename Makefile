@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 NATIVE := CMakeLists.txt $(wildcard native/*.cpp native/*.hpp native/*.cmake)
 
-.PHONY: help setup native demo test check check-native check-arm format bench bench-scaling bench-encoder bench-recall clean
+.PHONY: help setup native demo test check check-native check-arm format bench bench-scaling bench-index bench-filters bench-search bench-encoder bench-recall crash clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
@@ -49,11 +49,25 @@ bench: .venv/bench ## recall against queries/s, ours and seven peers, 100,000 re
 bench-scaling: .venv/native ## ours at 10,000 to 3,000,000 synthetic vectors: build, memory, queries/s
 	$(BIN)/python benchmarks/scaling.py $(BENCH)
 
+bench-index: .venv/bench-index ## an index of 1,000,000 documents on disk, ours and three peers (BENCH="--data bench")
+	$(BIN)/python benchmarks/index.py $(BENCH)
+
+bench-filters: .venv/native ## recall under filters that leave 50 % to 0.1 % of 100,000 documents
+	$(BIN)/python benchmarks/filters.py $(BENCH)
+
+bench-search: .venv/dev ## does it find what people look for? MRR and recall of known items, by words, meaning and both
+	$(BIN)/python benchmarks/known_items.py
+	$(BIN)/python benchmarks/keyword_speed.py
+
 bench-encoder: .venv/dev ## texts per second, ours and FastEmbed's own, side by side
 	$(BIN)/python benchmarks/encoder.py
 
 bench-recall: .venv/dev ## the README's recall figures, both models by both protocols
 	$(BIN)/python benchmarks/recall.py
+
+crash: .venv/native ## kill writers 3,000 times, cut the power at every write, fail every step (about 20 minutes)
+	$(BIN)/python benchmarks/crash.py --save
+	BITSIEVE_EVERY_CRASH=1 $(BIN)/python -m pytest tests/index/test_power_cuts.py tests/index/test_failures.py
 
 clean: ## remove what the targets above made here
 	rm -rf .venv build demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
@@ -70,6 +84,11 @@ clean: ## remove what the targets above made here
 .venv/bench: .venv/native
 	@echo "installing the peers of the benchmark into .venv"
 	@$(PIP) --editable '.[bench]'
+	@touch $@
+
+.venv/bench-index: .venv/native
+	@echo "installing the peers of the index's benchmark into .venv"
+	@$(PIP) --editable '.[bench-index]'
 	@touch $@
 
 .venv/dev: pyproject.toml | .venv/bin/python

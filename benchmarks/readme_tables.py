@@ -135,12 +135,33 @@ def scaling_table() -> str:
     rows = []
     for size in report["sizes"]:
         build = min(entry["build_seconds"] for entry in size["entries"])
-        speeds = (size["at_recall"][kind][target] for kind in ("batch", "single") for target in ("0.95", "0.99"))
+        speeds = (
+            size["at_recall"][kind][target] for kind in ("batch", "single") for target in ("0.95", "0.99")
+        )
         rows.append((f"{size['n']:,}", f"{build:.1f} s", *(f"{speed:,.0f}" for speed in speeds)))
-    exponents = (report["exponents"][kind][target] for kind in ("batch", "single") for target in ("0.95", "0.99"))
+    exponents = (
+        report["exponents"][kind][target] for kind in ("batch", "single") for target in ("0.95", "0.99")
+    )
     rows.append(("a query's cost grows as", "", *(f"n^{exponent:.2f}" for exponent in exponents)))
     head = ("synthetic vectors", "build", "batch .95", ".99", "single .95", ".99")
     return markdown(head, rows)
+
+
+def known_items_table() -> str:
+    """Whether a search finds articles by their descriptions: by words, by meaning, by both."""
+    rows = []
+    for result in load("known-items.json")["reported"]:
+        if result["mode"] == "ranks":
+            continue
+        *model, last = (name.rsplit("/", 1)[-1] for name in result["by"])
+        cells = [interval(result[measure], 3) for measure in ("mrr", "recall")]
+        for measure in ("mrr", "recall"):
+            halves = [result[half][measure] for half in ("over_vector", "over_keyword") if half in result]
+            cells.append(interval(min(halves, key=lambda over: over["value"]), 3, "+") if halves else "")
+        rows.append((f"{result['mode']}: {', '.join((*model, last))}", *cells))
+    return markdown(
+        ("", "MRR@10", "recall@10", "MRR over the better half", "recall over the better half"), rows
+    )
 
 
 def load(name: str) -> dict[str, Any]:
@@ -176,6 +197,12 @@ def pivots(index: int, both: Any) -> tuple[str, ...]:
         cells.append(f"{published['recall']:.1%}, {published['reduction']:.1%}" if published else "")
         cells.append(f"{point['recall']['value']:.1%}, {point['reduction']:.1%}")
     return tuple(cells)
+
+
+def interval(estimate: dict[str, float], digits: int, sign: str = "") -> str:
+    """A value and its interval."""
+    value, low, high = (signed(estimate[part], f"{sign}.{digits}f") for part in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"
 
 
 def signed(value: float, spec: str) -> str:

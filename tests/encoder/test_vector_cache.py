@@ -297,6 +297,7 @@ class TestProcesses:
             for line in run.stdout:
                 if int(line) > len(LONG_TEXTS) // 2:
                     os.kill(run.pid, stop)
+                    run.stdout.read()  # or it would die of the closed pipe, if it wrote before the signal came
                     break
         assert run.returncode == (3 if stop == signal.SIGINT else -stop)
         encoder = Encoder(minilm_path, cache=tmp_path)

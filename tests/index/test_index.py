@@ -149,6 +149,8 @@ def test_what_cannot_be_added_changes_nothing(
     [
         ({}, "nothing to search for"),
         ({"vector": VECTORS[0], "mode": "keyword"}, "needs a text"),
+        ({"query": "\ud800", "mode": "keyword"}, "lone surrogate"),
+        ({"query": 5, "mode": "keyword"}, "text 0 is int"),
         ({"query": "x", "mode": "fuzzy"}, "mode must be one of vector, keyword, hybrid"),
         ({"vector": VECTORS[0], "k": 0}, "k must be a whole number"),
         ({"vector": VECTORS[0], "where": {"$bad": 1}}, "operator"),
@@ -160,6 +162,11 @@ def test_what_cannot_be_added_changes_nothing(
 def test_what_cannot_be_searched_is_said(index: Index, asked: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         index.search(**asked)  # type: ignore[arg-type]
+
+
+def test_a_hybrid_search_takes_a_vector_for_each_text(index: Index) -> None:
+    with pytest.raises(InputError, match=r"shape \(1, 32\) for 2 queries: give one for each"):
+        index.search_batch(["lily", "press"], vectors=VECTORS[:1], mode="hybrid")
 
 
 def test_delete_takes_ids_or_a_where(index: Index) -> None:

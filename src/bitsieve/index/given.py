@@ -31,7 +31,7 @@ def check_documents(texts: Any, ids: Any, metadata: Any, n_vectors: int | None) 
     """Return documents as they are stored, or raise InputError, TextError or DuplicateIdError for what is wrong."""
     if texts is None and n_vectors is None:
         raise InputError("nothing to add: give texts, vectors, or both")
-    checked = None if texts is None else _check_texts(texts, blank=n_vectors is not None)
+    checked = None if texts is None else check_texts(texts, blank=n_vectors is not None)
     n = len(checked) if checked is not None else n_vectors or 0
     if n_vectors is not None and n_vectors != n:
         raise InputError(f"vectors have {n_vectors} rows for {n} texts: give one for each")
@@ -61,7 +61,8 @@ def check_id(item: Any, place: int = 0) -> str:
     return _encodable(item, f"id {place}")
 
 
-def _check_texts(texts: Any, *, blank: bool) -> list[str]:
+def check_texts(texts: Any, *, blank: bool) -> list[str]:
+    """Return texts as a list, or raise InputError or TextError. blank: whether one may be."""
     checked = _list(texts, "texts", "[text]")
     for place, text in enumerate(checked):
         if not isinstance(text, str):

@@ -20,7 +20,7 @@ from ..store.disk import Disk
 from ..store.documents import Document
 from ..store.filters import to_sql
 from .backup import backup
-from .given import check_documents, check_id
+from .given import check_documents, check_id, check_texts
 from .hits import Hits
 from .inspection import Finding, Stats, stats_of, verify
 from .model import VectorSource, check_chunking, describe
@@ -238,7 +238,11 @@ class Index:
         if where is not None:
             to_sql(where)
         plan = check_plan(n_candidates, n_probes, probe_margin, threads)
-        texts = list(queries) if queries is not None and mode != "vector" else None
+        texts = None if queries is None or mode == "vector" else check_texts(queries, blank=True)
+        if texts is not None and vectors is not None and np.shape(vectors)[:1] != (len(texts),):
+            raise InputError(
+                f"vectors have shape {np.shape(vectors)} for {len(texts)} queries: give one for each"
+            )
         request = Request(k, mode, where, min_score, syntax, self._files.tokenizer, plan)
         found: list[Hits] | None = None
         while found is None:

@@ -1,6 +1,5 @@
 """Reads: each of one generation, the newest when it begins."""
 
-import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +23,7 @@ class Reader:
     def __init__(self, root: Path, catalog: Catalog) -> None:
         self._root, self._catalog = root, catalog
         self._snapshot: Snapshot | None = None
-        self._lock, self._pid = threading.Lock(), os.getpid()
+        self._lock = threading.Lock()
         self.read(lambda connection, snapshot: None)
 
     def read(self, work: Callable[[apsw.Connection, Snapshot], T]) -> T:
@@ -48,8 +47,6 @@ class Reader:
         last = self._snapshot
         if last is not None and last.generation == generation:
             return last
-        if self._pid != os.getpid():  # another thread of the parent may have held the lock
-            self._lock, self._pid = threading.Lock(), os.getpid()
         with self._lock:
             last = self._snapshot
             if (

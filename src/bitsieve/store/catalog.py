@@ -5,7 +5,7 @@
                                   older, or another's, is noticed
 
 A write is one transaction. A read is one too, so it sees one generation whatever a writer does meanwhile.
-Connections belong to one thread of one process; each gets its own when it first asks.
+Connections belong to one thread; each gets its own when it first asks, and another after a fork.
 """
 
 import json
@@ -13,7 +13,6 @@ import os
 import re
 import secrets
 import threading
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,6 +24,7 @@ from ..errors import DamageError, DiskError, FormatError, InputError
 from .arrays import ArraysRecord
 from .connections import Immutable, connect, connect_to_read, connect_to_write, prepare
 from .disk import Disk
+from .forks import let_go_at_forks, using_sqlite
 from .migrations import VERSION, migrate, version_of
 from .sqlite_errors import CATALOG, explained_sql
 from .wal import check_base
@@ -33,7 +33,7 @@ GENERATION = "generation.txt"
 
 
 class Catalog:
-    """An open catalog. Threads may share it; a fork makes connections of its own.
+    """An open catalog. Threads may share it, and a fork goes on with it.
 
     Raises: FormatError where there is none; NewerFormatError; DamageError; DiskError when the system refuses.
     """
@@ -43,11 +43,10 @@ class Catalog:
         self.writable = writable
         self._disk = disk
         self._noted = root / GENERATION
-        self._own = threading.local()
-        self._pid = os.getpid()
-        self._open: weakref.WeakKeyDictionary[Any, threading.Lock] = weakref.WeakKeyDictionary()
+        self._own: dict[int, tuple[apsw.Connection, threading.RLock]] = {}
         self._closed = False
         self._immutable: Immutable | None = None
+        let_go_at_forks(self)
         noted, identity = self._last_noted()  # first, so that no commit comes between
         if noted and not (self.path.is_file() and self.path.stat().st_size):
             raise DamageError(f"{self.path} is missing or empty: restore the whole folder from a backup")
@@ -76,7 +75,7 @@ class Catalog:
         Raises: InputError when there is one already; DiskError when the system refuses.
         """
         path = root / CATALOG
-        with explained_sql(path):
+        with using_sqlite(), explained_sql(path):
             connection = connect(path, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
             try:
                 if connection.pragma("user_version"):
@@ -123,12 +122,11 @@ class Catalog:
     @contextmanager
     def reading(self) -> Iterator[apsw.Connection]:
         """A transaction that sees one generation. Within another of this thread, it is that one."""
-        connection = self._connection()
-        if connection.in_transaction:
-            yield connection
-            return
-        immutable = self._immutable
-        with self._using(connection):
+        with self._using() as connection:
+            if connection.in_transaction:
+                yield connection
+                return
+            immutable = self._immutable
             connection.execute("BEGIN")
             try:
                 yield connection
@@ -143,8 +141,7 @@ class Catalog:
     @contextmanager
     def writing(self) -> Iterator[tuple[apsw.Connection, int]]:
         """A transaction, and the number of the generation that it becomes if the block ends without an error."""
-        connection = self._connection()
-        with self._using(connection):
+        with self._using() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 generation = generation_of(connection) + 1
@@ -165,46 +162,53 @@ class Catalog:
         A second call does nothing.
         """
         self._closed = True
-        if self._pid == os.getpid():
-            for connection, lock in list(self._open.items()):
-                with lock, explained_sql(self.path):
+        with using_sqlite(), explained_sql(self.path):
+            for connection, lock in list(self._own.values()):
+                with lock:
                     connection.close()
+
+    def let_go(self) -> None:
+        """Close the connections of all threads, none of which is using one; each gets another when it asks."""
+        for connection, _ in self._own.values():
+            with suppress(apsw.Error):
+                connection.close()
+        self._own = {}
 
     def settle(self) -> None:
         """Sync what a killed writer left in the WAL: it is read as committed, but a power cut could still undo it.
 
         The caller holds the writer's lock, and does this before removing or making anything because of it.
         """
-        with explained_sql(self.path):
-            self._connection().pragma("wal_checkpoint")
+        with self._using() as connection:
+            connection.pragma("wal_checkpoint")
 
     @contextmanager
-    def _using(self, connection: apsw.Connection) -> Iterator[None]:
-        with self._open[connection], explained_sql(self.path):
-            self._check_open()
-            yield
+    def _using(self) -> Iterator[apsw.Connection]:
+        """This thread's connection, which nobody closes meanwhile."""
+        with using_sqlite(), explained_sql(self.path):
+            connection, lock = self._connection()
+            with lock:
+                self._check_open()
+                yield connection
 
     def _check_open(self) -> None:
         if self._closed:
             raise InputError(f"{self.path.parent} is closed: open the index again")
 
-    def _connection(self) -> apsw.Connection:
+    def _connection(self) -> tuple[apsw.Connection, threading.RLock]:
+        """This thread's, or one that a thread of the same number left when it ended."""
         self._check_open()
-        if self._pid != os.getpid():
-            self._own, self._open, self._pid = threading.local(), weakref.WeakKeyDictionary(), os.getpid()
         if self._immutable is not None and not self._immutable.still_is():
-            self._own, self._immutable = threading.local(), None
-        connection: apsw.Connection | None = getattr(self._own, "connection", None)
-        if connection is None:
-            with explained_sql(self.path):
-                if self.writable:
-                    connection = connect_to_write(self.path)
-                else:
-                    connection, immutable = connect_to_read(self.path)
-                    self._immutable = self._immutable or immutable  # of which other threads may have one
-            self._own.connection = connection
-            self._open[connection] = threading.Lock()
-        return connection
+            self._own, self._immutable = {}, None
+        me = threading.get_ident()
+        if me not in self._own:
+            if self.writable:
+                connection = connect_to_write(self.path)
+            else:
+                connection, immutable = connect_to_read(self.path)
+                self._immutable = self._immutable or immutable  # of which other threads may have one
+            self._own[me] = connection, threading.RLock()
+        return self._own[me]
 
     def _note(self, generation: int) -> None:
         # Not synced: it is for noticing what is lost otherwise than by a power cut. The commit stands without it.

@@ -1,9 +1,7 @@
 """Connections to a catalog: pages that are checked when they are read, and folders that nobody may write to."""
 
-import ctypes
 import os
 import threading
-import weakref
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,28 +38,9 @@ class Immutable:
         return same and not _has_wal(self.path)
 
 
-_connections: "weakref.WeakSet[apsw.Connection]" = weakref.WeakSet()
-
-
-def _leave_to_parent() -> None:
-    """Let a fork neither use nor close what it inherited: closing would take away a -wal that is others' by now.
-
-    Source: sqlite.org/howtocorrupt.html, "Carrying an open database connection across a fork()".
-    """
-    global _vfs_lock
-    _vfs_lock = threading.Lock()  # another thread of the parent may have held it
-    for connection in list(_connections):
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_leave_to_parent)
-
-
 def connect(place: Path | str, flags: int) -> apsw.Connection:
     """Open a database, or make one, whatever is in it."""
     connection = apsw.Connection(str(place), flags=flags | apsw.SQLITE_OPEN_URI, vfs=_checking_vfs())
-    _connections.add(connection)
     connection.set_busy_timeout(_BUSY_MILLISECONDS)
     return connection
 

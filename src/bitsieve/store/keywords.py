@@ -3,7 +3,7 @@
 Source: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009, k1 = 1.2, b = 0.75.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import apsw
@@ -20,10 +20,10 @@ TOKENIZERS = {
 """By the name a user chooses, in FTS5's words: words as they are; English words by their stem; three characters each,
 for languages without spaces."""
 
-COMMON = (0.1, 0.5)
-"""Shares of the documents. A query's terms that more than the first have are passed over where others are left, else
-those that more than the second have, whose weight FTS5 takes for nothing: scoring the half million documents of a
-million that have "in" takes a quarter of a second."""
+COMMON = {"unicode61": (0.1, 0.5), "porter": (0.1, 0.5), "trigram": (0.5,)}
+"""Shares of the documents. Terms that more than the first of them have are passed over where a query has others, else
+those that more than the second have, which FTS5 gives no weight. Scoring the half million documents of a million that
+have "in" takes a quarter of a second. Three characters are more common than words, and tell less each."""
 
 SPARED = 10_000
 """Terms that no more documents have than this are never passed over: scoring them takes milliseconds."""
@@ -80,15 +80,15 @@ def _any_term(connection: apsw.Connection, tokenizer: str, query: str) -> str:
     flags = apsw.FTS5_TOKENIZE_QUERY
     terms: Any = cut(query.encode(), flags, None, include_offsets=False, include_colocated=False)
     quoted = [f'"{term.replace(chr(34), chr(34) * 2)}"' for term in dict.fromkeys(terms)]
-    return " OR ".join(_telling(connection, quoted))
+    return " OR ".join(_telling(connection, quoted, COMMON[tokenizer]))
 
 
-def _telling(connection: apsw.Connection, terms: list[str]) -> list[str]:
-    """The terms that are worth scoring documents for; all of them where none is rarer than others."""
+def _telling(connection: apsw.Connection, terms: list[str], shares: Iterable[float]) -> list[str]:
+    """The terms that no more documents have than the first of `shares` that leaves any, else all of them."""
     # Of deleted documents too, so never too few; counting those that are there takes longer than most searches.
     first_and_last = "SELECT (SELECT max(key) FROM documents) - (SELECT min(key) FROM documents) + 1"
     n: int = connection.execute(first_and_last).get or 0
-    for share in COMMON:
+    for share in shares:
         most = max(int(share * n), SPARED)
         if most >= n:
             break

@@ -1,0 +1,257 @@
+"""An index is of one model: another is refused with what to do, and moving to another is one commit like any other."""
+
+import os
+import shutil
+import signal
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from children import Child, Gate, in_child
+from plain_index import unit_vectors
+
+from bitsieve.encoder import Encoder
+from bitsieve.errors import BitsieveError, InputError, ModelError, ModelMismatchError
+from bitsieve.index import Index
+
+TEXTS = [
+    "The heron waits in the reeds for a fish.",
+    "A suspension bridge hangs from two cables.",
+    "Bread rises because yeast makes gas.",
+    "The comet returns every seventy-six years.",
+]
+QUERY = "how does dough get its bubbles"
+BREAD = "2"
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+
+
+@pytest.fixture
+def root(tmp_path: Path, models: Path) -> Path:
+    """An index of MiniLM by its folder."""
+    with Index.create(tmp_path / "index", model=models / "all-MiniLM-L6-v2-int8") as index:
+        index.add(TEXTS, ids=range(4))
+    return tmp_path / "index"
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """An index of vectors whose model only has a name."""
+    with Index.create(tmp_path / "own", dimension=16, model="acme/embedder-3") as index:
+        index.add(TEXTS, vectors=unit_vectors(4, 16))
+    return tmp_path / "own"
+
+
+def test_another_model_is_refused_with_the_remedy(root: Path, e5: Encoder) -> None:
+    remedy = "open it with the model it was made with, or move it to this one with Index.reembed"
+    with pytest.raises(ModelMismatchError, match=remedy) as caught:
+        Index.open(root, model=e5)
+    assert "all-MiniLM-L6-v2" in str(caught.value)
+    assert "e5-small-v2" in str(caught.value)
+
+
+def test_another_models_folder_is_refused_when_it_is_first_used(root: Path, models: Path) -> None:
+    with Index.open(root, model=models / "e5-small-v2-int8") as index:
+        assert index.get("0").text == TEXTS[0]  # what needs no model does not load it
+        assert index.search("yeast", mode="keyword")[0].id == BREAD
+        for _ in range(2):
+            with pytest.raises(ModelMismatchError, match=r"Index\.reembed"):
+                index.search(QUERY)
+
+
+def test_no_text_is_added_by_another_model(root: Path, models: Path) -> None:
+    with Index.open(root, write=True, model=models / "e5-small-v2-int8") as index:
+        with pytest.raises(ModelMismatchError):
+            index.add(["A text that the wrong model would embed."])
+        assert len(index) == 4
+
+
+def test_the_same_model_elsewhere_is_the_same(
+    root: Path, models: Path, tmp_path: Path, minilm: Encoder
+) -> None:
+    shutil.copytree(models / "all-MiniLM-L6-v2-int8", tmp_path / "moved")
+    for model in (tmp_path / "moved", str(tmp_path / "moved"), minilm):
+        with Index.open(root, model=model) as index:
+            assert index.search(QUERY, k=1)[0].id == BREAD
+
+
+def test_one_changed_file_makes_it_another_model(models: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(models / "all-MiniLM-L6-v2-int8", model)
+    for path in (model, *model.iterdir()):
+        path.chmod(0o755)
+    with Index.create(tmp_path / "index", model=model) as index:
+        index.add(TEXTS)
+    tokenizer = model / "tokenizer.json"
+    tokenizer.write_bytes(tokenizer.read_bytes() + b"\n")
+    with (
+        Index.open(tmp_path / "index") as index,
+        pytest.raises(ModelMismatchError, match="files, pooling, limit"),
+    ):
+        index.search(QUERY)
+
+
+def test_a_model_that_is_gone_is_named_with_what_to_do(models: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(models / "all-MiniLM-L6-v2-int8", model)
+    with Index.create(tmp_path / "index", model=model) as index:
+        index.add(TEXTS)
+    model.rename(tmp_path / "renamed")
+    with Index.open(tmp_path / "index") as index:
+        with pytest.raises(ModelError, match="open it with model=, the folder where it is now"):
+            index.search(QUERY)
+        assert index.search("yeast", mode="keyword")[0].id == "3"
+    with Index.open(tmp_path / "index", model=tmp_path / "renamed") as index:
+        assert index.search(QUERY, k=1)[0].id == "3"
+
+
+def test_vectors_of_another_dimension_are_refused_with_both_dimensions(own: Path) -> None:
+    message = "vectors have d=24, the index holds d=16 of 'acme/embedder-3'"
+    with Index.open(own, write=True) as index:
+        with pytest.raises(ModelMismatchError, match=message):
+            index.add(["x"], vectors=unit_vectors(1, 24))
+        with pytest.raises(ModelMismatchError, match=message):
+            index.search(vector=unit_vectors(1, 24)[0])
+        assert len(index) == 4
+
+
+def test_vectors_of_another_name_are_refused(own: Path) -> None:
+    with pytest.raises(
+        ModelMismatchError, match="holds vectors of 'acme/embedder-3', not of 'acme/embedder-4'"
+    ):
+        Index.open(own, model="acme/embedder-4")
+    with Index.open(own, model="acme/embedder-3") as index, pytest.raises(InputError, match="give vectors"):
+        index.search(QUERY)
+
+
+def test_a_model_that_embeds_is_refused_where_vectors_are_of_a_name(own: Path, minilm: Encoder) -> None:
+    with pytest.raises(ModelMismatchError, match="acme/embedder-3"):
+        Index.open(own, model=minilm)
+
+
+def test_readers_go_on_with_the_old_model_until_the_new_is_committed(
+    root: Path, models: Path, minilm: Encoder
+) -> None:
+    with Index.open(root, write=True) as writer, Index.open(root) as reader:
+        old = [(hit.id, hit.score) for hit in reader.search(QUERY, k=4)]
+        seen = []
+
+        def meanwhile(done: int, n: int) -> None:
+            hits = reader.search(QUERY, k=4)
+            seen.append([(hit.id, hit.score) for hit in hits])
+
+        writer.reembed(models / "e5-small-v2-int8", progress=meanwhile)
+        assert seen
+        assert all(hits == old for hits in seen)
+        new = reader.search(QUERY, k=4)
+        assert new.generation == writer.stats().generation
+        assert new[0].id == BREAD
+        assert reader.stats().model == writer.stats().model != minilm.model.name
+        scores = Encoder(models / "e5-small-v2-int8", cache=False)
+        expected = scores.encode_queries([QUERY]) @ scores.encode_passages(TEXTS).T
+        found = {hit.id: hit.score for hit in new}
+        np.testing.assert_allclose([found[str(i)] for i in range(4)], expected[0], atol=1e-5)
+
+
+def test_a_reader_that_was_given_the_old_model_moves_too(root: Path, models: Path, minilm: Encoder) -> None:
+    with Index.open(root, model=minilm) as reader:
+        assert reader.search(QUERY, k=1)[0].id == BREAD
+        with Index.open(root, write=True) as writer:
+            writer.reembed(models / "e5-small-v2-int8")
+        assert reader.search(QUERY, k=1)[0].score > 0.7  # as e5 scores whatever is near
+        assert reader.search("yeast", mode="hybrid", k=1)[0].id == BREAD
+
+
+def test_the_old_model_is_refused_after_the_move(root: Path, models: Path, minilm: Encoder) -> None:
+    with Index.open(root, write=True) as writer:
+        writer.reembed(models / "e5-small-v2-int8")
+        writer.add(["Added after the move: sourdough."], ids=["late"])
+        assert {hit.id for hit in writer.search("sourdough bread", k=2)} == {"late", BREAD}
+    with pytest.raises(ModelMismatchError, match="e5-small-v2"):
+        Index.open(root, model=minilm)
+
+
+def test_vectors_of_ones_own_become_those_of_a_model(own: Path, models: Path) -> None:
+    with Index.open(own) as reader, Index.open(own, write=True) as writer:
+        assert len(reader.search(vector=unit_vectors(1, 16)[0], k=4)) == 4
+        writer.reembed(models / "all-MiniLM-L6-v2-int8")
+        assert reader.search(QUERY, k=1)[0].id == "3"
+        with pytest.raises(ModelMismatchError, match="vectors have d=16, the index holds d=384"):
+            reader.search(vector=unit_vectors(1, 16)[0])
+        assert reader.dimension == writer.dimension == 384
+
+
+def test_moving_that_fails_leaves_the_old_model(root: Path, models: Path, tmp_path: Path) -> None:
+    def stop(done: int, n: int) -> None:
+        raise KeyboardInterrupt
+
+    with Index.open(root, write=True) as writer:
+        before = writer.search(QUERY, k=4)
+        with pytest.raises(KeyboardInterrupt):
+            writer.reembed(models / "e5-small-v2-int8", progress=stop)
+        with pytest.raises(BitsieveError):
+            writer.reembed(tmp_path / "no model here")
+        assert writer.search(QUERY, k=4) == before
+        assert writer.search(QUERY, k=4).generation == before.generation
+
+
+@needs_fork
+def test_a_fork_embeds_with_the_model_its_parent_has_loaded(root: Path) -> None:
+    with Index.open(root) as index:
+        expected = index.search(QUERY, k=4)
+
+        def in_fork() -> bool:
+            signal.alarm(60)  # rather die than wait for threads of the parent
+            return index.search(QUERY, k=4) == expected
+
+        assert in_child(in_fork)
+        assert index.search(QUERY, k=4) == expected
+
+
+@needs_fork
+def test_another_process_follows_the_move(root: Path, models: Path) -> None:
+    ready, go = Gate(), Gate()
+
+    def read() -> tuple[float, float]:
+        with Index.open(root) as index:
+            first = index.search(QUERY, k=1)[0].score
+            ready.open()
+            go.wait()
+            return first, index.search(QUERY, k=1)[0].score
+
+    child = Child(read)
+    ready.wait()
+    with Index.open(root, write=True) as writer:
+        writer.reembed(models / "e5-small-v2-int8")
+        expected = writer.search(QUERY, k=1)[0].score
+    go.open()
+    before, after = child.result()
+    assert after == pytest.approx(expected, abs=1e-5)
+    assert before != pytest.approx(after, abs=1e-2)
+
+
+@needs_fork
+def test_forks_embed_while_threads_of_their_parent_do(root: Path) -> None:
+    stop = threading.Event()
+    with Index.open(root) as index:
+        expected = index.search(QUERY, k=4)
+
+        def search(number: int) -> None:
+            while not stop.is_set():
+                number += 1
+                index.search(f"query {number}", k=1)
+
+        def in_fork() -> bool:
+            signal.alarm(60)
+            return index.search(QUERY, k=4) == expected and len(index.search("never asked before", k=1)) == 1
+
+        threads = [threading.Thread(target=search, args=(start,)) for start in (0, 10_000, 20_000)]
+        for thread in threads:
+            thread.start()
+        try:
+            assert all(in_child(in_fork) for _ in range(15))
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
