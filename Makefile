@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 NATIVE := CMakeLists.txt $(wildcard native/*.cpp native/*.hpp native/*.cmake)
 
-.PHONY: help setup native demo test check check-native check-arm format bench bench-scaling bench-index bench-filters bench-search bench-encoder bench-recall crash clean
+.PHONY: help setup native demo test check check-native check-arm format bench bench-scaling bench-index bench-filters bench-search bench-encoder bench-recall crash damage clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
@@ -67,6 +67,9 @@ bench-recall: .venv/dev ## the README's recall figures, both models by both prot
 
 crash: .venv/native ## kill writers 3,000 times, cut the power at every write, fail every step (about 20 minutes)
 	$(BIN)/python benchmarks/crash.py --save
+
+damage: .venv/native ## damage every byte of a small index, one at a time (about 40 minutes)
+	$(BIN)/python benchmarks/damage.py --save
 	BITSIEVE_EVERY_CRASH=1 $(BIN)/python -m pytest tests/index/test_power_cuts.py tests/index/test_failures.py
 
 clean: ## remove what the targets above made here
