@@ -67,10 +67,10 @@ bench-recall: .venv/dev ## the README's recall figures, both models by both prot
 
 crash: .venv/native ## kill writers 3,000 times, cut the power at every write, fail every step (about 20 minutes)
 	$(BIN)/python benchmarks/crash.py --save
+	BITSIEVE_EVERY_CRASH=1 $(BIN)/python -m pytest tests/index/test_power_cuts.py tests/index/test_failures.py
 
 damage: .venv/native ## damage every byte of a small index, one at a time (about 40 minutes)
 	$(BIN)/python benchmarks/damage.py --save
-	BITSIEVE_EVERY_CRASH=1 $(BIN)/python -m pytest tests/index/test_power_cuts.py tests/index/test_failures.py
 
 clean: ## remove what the targets above made here
 	rm -rf .venv build demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -98,8 +98,10 @@ def test_the_readmes_tables_are_the_committed_results() -> None:
         tables.encoder_table(),
         tables.flat_table(),
         tables.speed_table(),
+        tables.known_items_table(),
     ):
         assert table in readme
+    assert tables.scaling_table() in (ROOT / "docs" / "search.md").read_text(encoding="utf-8")
 
 
 def test_links_between_pages_lead_somewhere() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from children import fork
 from plain_index import unit_vectors
 
 from bitsieve.arrays import FloatArray
@@ -100,7 +101,7 @@ def add_passages(index: Index, ids: list[str], texts: list[str], counts: list[in
 
 def kill_a_writer(root: Path, seed: int = 0) -> None:
     """Commit twice to an index in a process that is killed then, and leaves its -wal."""
-    child = os.fork()
+    child = fork()
     if not child:
         try:
             with small_thresholds():

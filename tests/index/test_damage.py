@@ -61,6 +61,15 @@ def test_a_file_cut_short_is_noticed_or_changes_no_answer(scene: Scene, tmp_path
             assert outcome.result == "refused", outcome
 
 
+def test_a_catalog_cut_short_is_noticed_though_a_wal_has_a_part_of_what_is_missing(
+    both: list[Scene], tmp_path: Path
+) -> None:
+    killed = both[1]
+    lengths = range(4_000, len(killed.pristine[CATALOG]), 8_192)
+    outcomes = outcomes_of(tmp_path, killed, (Damage(CATALOG, "truncate", at) for at in lengths))
+    assert results(outcomes)["refused"] > len(lengths) / 2
+
+
 def test_a_deleted_file_is_noticed_unless_an_index_is_whole_without_it(scene: Scene, tmp_path: Path) -> None:
     for outcome in outcomes_of(tmp_path, scene, damaging.deletions(scene)):
         expected = "unharmed" if outcome.damage.file in damaging.OPTIONAL else "refused"
