@@ -6,23 +6,14 @@ import signal
 import threading
 from pathlib import Path
 
-import numpy as np
 import pytest
-from children import Child, Gate, in_child
+from children import in_child
+from four_texts import BREAD, QUERY, TEXTS, index_of, index_of_vectors
 from plain_index import unit_vectors
 
 from bitsieve.encoder import Encoder
-from bitsieve.errors import BitsieveError, InputError, ModelError, ModelMismatchError
+from bitsieve.errors import InputError, ModelError, ModelMismatchError
 from bitsieve.index import Index
-
-TEXTS = [
-    "The heron waits in the reeds for a fish.",
-    "A suspension bridge hangs from two cables.",
-    "Bread rises because yeast makes gas.",
-    "The comet returns every seventy-six years.",
-]
-QUERY = "how does dough get its bubbles"
-BREAD = "2"
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 
@@ -30,17 +21,12 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 @pytest.fixture
 def root(tmp_path: Path, models: Path) -> Path:
     """An index of MiniLM by its folder."""
-    with Index.create(tmp_path / "index", model=models / "all-MiniLM-L6-v2-int8") as index:
-        index.add(TEXTS, ids=range(4))
-    return tmp_path / "index"
+    return index_of(models / "all-MiniLM-L6-v2-int8", tmp_path / "index")
 
 
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
-    """An index of vectors whose model only has a name."""
-    with Index.create(tmp_path / "own", dimension=16, model="acme/embedder-3") as index:
-        index.add(TEXTS, vectors=unit_vectors(4, 16))
-    return tmp_path / "own"
+    return index_of_vectors(tmp_path / "own")
 
 
 def test_another_model_is_refused_with_the_remedy(root: Path, e5: Encoder) -> None:
@@ -81,8 +67,7 @@ def test_one_changed_file_makes_it_another_model(models: Path, tmp_path: Path) -
     shutil.copytree(models / "all-MiniLM-L6-v2-int8", model)
     for path in (model, *model.iterdir()):
         path.chmod(0o755)
-    with Index.create(tmp_path / "index", model=model) as index:
-        index.add(TEXTS)
+    index_of(model, tmp_path / "index")
     tokenizer = model / "tokenizer.json"
     tokenizer.write_bytes(tokenizer.read_bytes() + b"\n")
     with (
@@ -95,15 +80,14 @@ def test_one_changed_file_makes_it_another_model(models: Path, tmp_path: Path) -
 def test_a_model_that_is_gone_is_named_with_what_to_do(models: Path, tmp_path: Path) -> None:
     model = tmp_path / "model"
     shutil.copytree(models / "all-MiniLM-L6-v2-int8", model)
-    with Index.create(tmp_path / "index", model=model) as index:
-        index.add(TEXTS)
+    index_of(model, tmp_path / "index")
     model.rename(tmp_path / "renamed")
     with Index.open(tmp_path / "index") as index:
         with pytest.raises(ModelError, match="open it with model=, the folder where it is now"):
             index.search(QUERY)
-        assert index.search("yeast", mode="keyword")[0].id == "3"
+        assert index.search("yeast", mode="keyword")[0].id == BREAD
     with Index.open(tmp_path / "index", model=tmp_path / "renamed") as index:
-        assert index.search(QUERY, k=1)[0].id == "3"
+        assert index.search(QUERY, k=1)[0].id == BREAD
 
 
 def test_vectors_of_another_dimension_are_refused_with_both_dimensions(own: Path) -> None:
@@ -130,72 +114,6 @@ def test_a_model_that_embeds_is_refused_where_vectors_are_of_a_name(own: Path, m
         Index.open(own, model=minilm)
 
 
-def test_readers_go_on_with_the_old_model_until_the_new_is_committed(
-    root: Path, models: Path, minilm: Encoder
-) -> None:
-    with Index.open(root, write=True) as writer, Index.open(root) as reader:
-        old = [(hit.id, hit.score) for hit in reader.search(QUERY, k=4)]
-        seen = []
-
-        def meanwhile(done: int, n: int) -> None:
-            hits = reader.search(QUERY, k=4)
-            seen.append([(hit.id, hit.score) for hit in hits])
-
-        writer.reembed(models / "e5-small-v2-int8", progress=meanwhile)
-        assert seen
-        assert all(hits == old for hits in seen)
-        new = reader.search(QUERY, k=4)
-        assert new.generation == writer.stats().generation
-        assert new[0].id == BREAD
-        assert reader.stats().model == writer.stats().model != minilm.model.name
-        scores = Encoder(models / "e5-small-v2-int8", cache=False)
-        expected = scores.encode_queries([QUERY]) @ scores.encode_passages(TEXTS).T
-        found = {hit.id: hit.score for hit in new}
-        np.testing.assert_allclose([found[str(i)] for i in range(4)], expected[0], atol=1e-5)
-
-
-def test_a_reader_that_was_given_the_old_model_moves_too(root: Path, models: Path, minilm: Encoder) -> None:
-    with Index.open(root, model=minilm) as reader:
-        assert reader.search(QUERY, k=1)[0].id == BREAD
-        with Index.open(root, write=True) as writer:
-            writer.reembed(models / "e5-small-v2-int8")
-        assert reader.search(QUERY, k=1)[0].score > 0.7  # as e5 scores whatever is near
-        assert reader.search("yeast", mode="hybrid", k=1)[0].id == BREAD
-
-
-def test_the_old_model_is_refused_after_the_move(root: Path, models: Path, minilm: Encoder) -> None:
-    with Index.open(root, write=True) as writer:
-        writer.reembed(models / "e5-small-v2-int8")
-        writer.add(["Added after the move: sourdough."], ids=["late"])
-        assert {hit.id for hit in writer.search("sourdough bread", k=2)} == {"late", BREAD}
-    with pytest.raises(ModelMismatchError, match="e5-small-v2"):
-        Index.open(root, model=minilm)
-
-
-def test_vectors_of_ones_own_become_those_of_a_model(own: Path, models: Path) -> None:
-    with Index.open(own) as reader, Index.open(own, write=True) as writer:
-        assert len(reader.search(vector=unit_vectors(1, 16)[0], k=4)) == 4
-        writer.reembed(models / "all-MiniLM-L6-v2-int8")
-        assert reader.search(QUERY, k=1)[0].id == "3"
-        with pytest.raises(ModelMismatchError, match="vectors have d=16, the index holds d=384"):
-            reader.search(vector=unit_vectors(1, 16)[0])
-        assert reader.dimension == writer.dimension == 384
-
-
-def test_moving_that_fails_leaves_the_old_model(root: Path, models: Path, tmp_path: Path) -> None:
-    def stop(done: int, n: int) -> None:
-        raise KeyboardInterrupt
-
-    with Index.open(root, write=True) as writer:
-        before = writer.search(QUERY, k=4)
-        with pytest.raises(KeyboardInterrupt):
-            writer.reembed(models / "e5-small-v2-int8", progress=stop)
-        with pytest.raises(BitsieveError):
-            writer.reembed(tmp_path / "no model here")
-        assert writer.search(QUERY, k=4) == before
-        assert writer.search(QUERY, k=4).generation == before.generation
-
-
 @needs_fork
 def test_a_fork_embeds_with_the_model_its_parent_has_loaded(root: Path) -> None:
     with Index.open(root) as index:
@@ -207,28 +125,6 @@ def test_a_fork_embeds_with_the_model_its_parent_has_loaded(root: Path) -> None:
 
         assert in_child(in_fork)
         assert index.search(QUERY, k=4) == expected
-
-
-@needs_fork
-def test_another_process_follows_the_move(root: Path, models: Path) -> None:
-    ready, go = Gate(), Gate()
-
-    def read() -> tuple[float, float]:
-        with Index.open(root) as index:
-            first = index.search(QUERY, k=1)[0].score
-            ready.open()
-            go.wait()
-            return first, index.search(QUERY, k=1)[0].score
-
-    child = Child(read)
-    ready.wait()
-    with Index.open(root, write=True) as writer:
-        writer.reembed(models / "e5-small-v2-int8")
-        expected = writer.search(QUERY, k=1)[0].score
-    go.open()
-    before, after = child.result()
-    assert after == pytest.approx(expected, abs=1e-5)
-    assert before != pytest.approx(after, abs=1e-2)
 
 
 @needs_fork

@@ -9,8 +9,6 @@ Connections belong to one thread; each gets its own when it first asks, and anot
 """
 
 import json
-import os
-import re
 import secrets
 import threading
 from collections.abc import Iterator
@@ -26,10 +24,9 @@ from .connections import Immutable, connect, connect_to_read, connect_to_write, 
 from .disk import Disk
 from .forks import let_go_at_forks, using_sqlite
 from .migrations import VERSION, migrate, version_of
+from .noted import GENERATION, last_noted, note_generation
 from .sqlite_errors import CATALOG, explained_sql
 from .wal import check_base
-
-GENERATION = "generation.txt"
 
 
 class Catalog:
@@ -42,12 +39,11 @@ class Catalog:
         self.path = root / CATALOG
         self.writable = writable
         self._disk = disk
-        self._noted = root / GENERATION
         self._own: dict[int, tuple[apsw.Connection, threading.RLock]] = {}
         self._closed = False
         self._immutable: Immutable | None = None
         let_go_at_forks(self)
-        noted, identity = self._last_noted()  # first, so that no commit comes between
+        noted, identity = last_noted(root)  # first, so that no commit comes between
         if noted and not (self.path.is_file() and self.path.stat().st_size):
             raise DamageError(f"{self.path} is missing or empty: restore the whole folder from a backup")
         if not self.path.is_file():
@@ -59,12 +55,12 @@ class Catalog:
             generation, self._identity = _stamp_of(connection)
         if noted and identity != self._identity:
             raise DamageError(
-                f"{self.path} is of another index than {self._noted}: restore the whole folder from a backup"
+                f"{self.path} is of another index than {GENERATION}: restore the whole folder from a backup"
             )
         if generation < noted:
             raise DamageError(
-                f"{self.path} is at generation {generation}, {self._noted} says {noted} was committed: restore "
-                f"the whole folder from a backup, or remove {GENERATION} to go on with the older state"
+                f"{self.path} is at generation {generation}, {GENERATION} beside it says {noted} was committed: "
+                "restore the whole folder from a backup, or remove that file to go on with the older state"
             )
 
     @classmethod
@@ -211,28 +207,8 @@ class Catalog:
         return self._own[me]
 
     def _note(self, generation: int) -> None:
-        # Not synced: it is for noticing what is lost otherwise than by a power cut. The commit stands without it.
-        with suppress(DiskError):
-            note_generation(self._disk, self._noted.parent, generation, self._identity)
-
-    def _last_noted(self) -> tuple[int, str]:
-        try:
-            noted = re.fullmatch(r"([0-9]{20}) ([0-9a-f]{16})\n", self._noted.read_text())
-        except (OSError, ValueError):
-            noted = None
-        # None yet, or of a machine that lost its power.
-        return (int(noted[1]), noted[2]) if noted else (0, "")
-
-
-def note_generation(disk: Disk, root: Path, generation: int, identity: str) -> None:
-    """Write down what the catalog of an index is to be at."""
-    path = root / GENERATION
-    with disk.step("note generation", path):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
-        try:
-            os.write(descriptor, f"{generation:020d} {identity}\n".encode())
-        finally:
-            os.close(descriptor)
+        with suppress(DiskError):  # the commit stands without it
+            note_generation(self._disk, self.path.parent, generation, self._identity)
 
 
 def generation_of(connection: apsw.Connection) -> int:
