@@ -16,6 +16,7 @@ from ..search.stored import to_stored
 from ..store.arrays import ArraysRecord, writing_arrays
 from ..store.disk import Disk
 from .codec import Codec
+from .ids import RowIds
 from .rows import Rows, joined_places, joined_vectors, sampled_vectors
 
 FLAT_FROM = 1_024
@@ -30,7 +31,7 @@ def write_segment(
 ) -> tuple[ArraysRecord, dict[str, Any]]:
     """Write the rows of all parts as a segment; it is on the disk when this returns.
 
-    dtype: of the vectors in it.
+    parts: with the ids of their documents. dtype: of the vectors in it.
     Returns: its files, and what else there is to know of it, for the catalog.
     Raises: DiskError.
     """
@@ -38,6 +39,10 @@ def write_segment(
     facts: dict[str, Any] = {"kind": "exact", "codec": None}
     with writing_arrays(disk, root, "segments", number) as folder:
         folder.write("keys", keys)
+        for name, array in (
+            RowIds.joined([part.ids for part in parts if part.ids is not None]).arrays().items()
+        ):
+            folder.write(name, array)
         if places is not None:
             folder.write("places", places)
         folder.write("vectors", joined_vectors(parts, dtype))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from ..errors import InputError
 from ..store.documents import Document
 
 
@@ -19,34 +20,39 @@ class Passage:
 
 
 class Hit(NamedTuple):
-    """A document that was found; `id`, `text` and `metadata` are the document's.
+    """A document that was found; `text` and `metadata` are the document's.
 
-    score: of the search's mode: the cosine, BM25, or for hybrid 0 to 1, 1 being best by both; higher is better.
+    id: of the document. score: of the search's mode: the cosine, BM25, or for hybrid 0 to 1, 1 being best by both;
+        higher is better.
+    document: None where the search was asked for ids only, and then there is no passage, text or metadata either.
     passage: what of the text was found, None where it is not cut.
     vector_rank, keyword_rank: its places in the two lists that a hybrid search joins, from 1; None where it is not in
         one, and for other modes.
     """
 
-    document: Document
+    id: str
     score: float
+    document: Document | None = None
     passage: Passage | None = None
     vector_rank: int | None = None
     keyword_rank: int | None = None
 
     @property
-    def id(self) -> str:
-        """Of the document."""
-        return self.document.id
-
-    @property
     def text(self) -> str | None:
         """Of the whole document; None where only its vector was added."""
-        return self.document.text
+        return self._found().text
 
     @property
     def metadata(self) -> dict[str, Any]:
         """Of the document."""
-        return self.document.metadata
+        return self._found().metadata
+
+    def _found(self) -> Document:
+        if self.document is None:
+            raise InputError(
+                f"the search was asked for ids only: search without ids_only, or get({self.id!r}) from the index"
+            )
+        return self.document
 
 
 class Step(NamedTuple):

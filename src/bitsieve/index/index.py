@@ -183,6 +183,7 @@ class Index:
         n_candidates: int | None = None,
         n_probes: int | None = None,
         probe_margin: float | None = None,
+        ids_only: bool = False,
         explain: bool = False,
     ) -> Hits:
         """The k best documents for a query.
@@ -193,6 +194,7 @@ class Index:
             their scores joined.
         min_score: leave out what scores less. syntax: the text is an expression of FTS5 (sqlite.org/fts5.html).
         n_candidates, n_probes, probe_margin: how hard to look, as in `Cascade.search`; None for what suits most.
+        ids_only: leave texts and metadata where they are, which takes most of the time of a search by vector.
         explain: tell what was done, in the hits' `steps`.
         Returns: hits, best first, fewer than k where there are no more.
         Raises: InputError; ModelMismatchError; ModelError; DamageError when what the answer rests on is damaged.
@@ -208,6 +210,7 @@ class Index:
             n_candidates=n_candidates,
             n_probes=n_probes,
             probe_margin=probe_margin,
+            ids_only=ids_only,
             explain=explain,
         )[0]
 
@@ -224,6 +227,7 @@ class Index:
         n_candidates: int | None = None,
         n_probes: int | None = None,
         probe_margin: float | None = None,
+        ids_only: bool = False,
         threads: int = 1,
         explain: bool = False,
     ) -> list[Hits]:
@@ -243,7 +247,7 @@ class Index:
             raise InputError(
                 f"vectors have shape {np.shape(vectors)} for {len(texts)} queries: give one for each"
             )
-        request = Request(k, mode, where, min_score, syntax, self._files.tokenizer, plan)
+        request = Request(k, mode, where, min_score, syntax, ids_only, self._files.tokenizer, plan)
         found: list[Hits] | None = None
         while found is None:
             source, steps = self._source, Steps()
@@ -274,7 +278,7 @@ class Index:
         """
         check_count(k, "k")
         name = check_id(id)
-        request = Request(k + 1, "vector", where, None, False, self._files.tokenizer, Plan())
+        request = Request(k + 1, "vector", where, None, False, False, self._files.tokenizer, Plan())
 
         def work(connection: apsw.Connection, snapshot: Snapshot) -> Hits:
             key = documents.keys_of(connection, [name]).get(name)
@@ -373,9 +377,9 @@ class Index:
             facts["epoch"] = self._source.epoch + 1
             source = VectorSource(facts, encoder)
             with self._catalog.reading() as connection:
-                keys, texts = documents.all_texts(connection)
+                keys, ids, texts = documents.all_texts(connection)
             rows = source.passages(texts, check_chunking(chunk), progress)
-            writer.replace_vectors(facts, Rows(keys[rows.keys], rows.vectors, rows.places))
+            writer.replace_vectors(facts, rows.of_documents(ids, keys))
             self._source = source
 
     def _put(

@@ -1,7 +1,7 @@
 """Rows of segments, on their way to a new one."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..arrays import BoolArray, FloatArray, RowArray
 from ..codec.blocks import row_blocks
 from ..store.arrays import RowBlocks
+from .ids import RowIds
 from .view import SegmentView
 
 WHOLE = -1
@@ -22,12 +23,14 @@ class Rows:
 
     vectors: (n, d); or more, perhaps in a file, of which `kept`, (n_vectors,), tells which n are meant.
     places: (n, 2) int32, start and stop in the document's text, or None where each passage is all of it.
+    ids: of the documents, n; None as long as they have none.
     """
 
     keys: RowArray
     vectors: NDArray[Any]
     places: NDArray[np.int32] | None = None
     kept: BoolArray | None = None
+    ids: RowIds | None = None
 
     @classmethod
     def alive_in(cls, view: SegmentView) -> "Rows":
@@ -37,9 +40,14 @@ class Rows:
         """
         view.stored.check_rows("vectors", slice(None))
         if view.live is None:
-            return cls(view.keys, view.vectors, view.places)
+            return cls(view.keys, view.vectors, view.places, ids=view.ids)
         places = None if view.places is None else view.places[view.live]
-        return cls(view.keys[view.live], view.vectors, places, view.live)
+        return cls(view.keys[view.live], view.vectors, places, view.live, view.ids.kept(view.live))
+
+    def of_documents(self, ids: Sequence[str], keys: Sequence[int] | RowArray) -> "Rows":
+        """The rows of documents, whose keys here are their places in `ids` and `keys`."""
+        own = RowIds.of([ids[place] for place in self.keys])
+        return replace(self, keys=np.asarray(keys, np.int64)[self.keys], ids=own)
 
     def blocks(self) -> Iterator[NDArray[Any]]:
         """The vectors, a block at a time."""

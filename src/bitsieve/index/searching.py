@@ -36,6 +36,7 @@ class Request:
     where: Mapping[str, Any] | None
     min_score: float | None
     syntax: bool
+    ids_only: bool
     tokenizer: str
     plan: Plan
 
@@ -90,8 +91,8 @@ def answer(
     allowed = None
     n_all = n_searched = snapshot.n_passages
     if request.where is not None and vectors is not None:
-        allowed = documents.matching(connection, request.where)
-        n_searched = len(allowed)
+        allowed = snapshot.matching(connection, request.where)
+        n_searched = sum(map(np.count_nonzero, allowed))
         steps.add("filter", n_all, n_searched)
     k = max(request.k, FUSED) if request.mode == "hybrid" else request.k
     lists: list[list[Found]] = []
@@ -103,7 +104,10 @@ def answer(
         steps.add("keywords", n_all, sum(map(len, words)))
         pairs = zip(lists, words, strict=False)
         lists = words if vectors is None else [_joined(near, ranked, request.k) for near, ranked in pairs]
-    hits = [_hits(connection, found, request.min_score) for found in lists]
+    least = request.min_score
+    if least is not None:
+        lists = [[found for found in of_query if found.score >= least] for of_query in lists]
+    hits = _with_ids(snapshot, lists) if request.ids_only else [_hits(connection, found) for found in lists]
     steps.add("documents", sum(map(len, lists)), sum(map(len, hits)))
     return [Hits(of_query, snapshot.generation) for of_query in hits]
 
@@ -126,15 +130,19 @@ def _joined(near: Sequence[Found], words: Sequence[Found], k: int) -> list[Found
     ]
 
 
-def _hits(connection: apsw.Connection, found: Sequence[Found], min_score: float | None) -> list[Hit]:
-    if min_score is not None:
-        found = [one for one in found if one.score >= min_score]
+def _with_ids(snapshot: Snapshot, lists: Sequence[Sequence[Found]]) -> list[list[Hit]]:
+    ids = iter(snapshot.ids_of([one.key for found in lists for one in found]))
+    return [[Hit(next(ids), score, None, None, *ranks) for _, score, _, *ranks in found] for found in lists]
+
+
+def _hits(connection: apsw.Connection, found: Sequence[Found]) -> list[Hit]:
     of_keys = documents.by_keys(connection, [one.key for one in found])
     if len(of_keys) < len(found):
         raise DamageError(f"{CATALOG} has not all documents that the segments have: restore it from a backup")
     return [
-        Hit(of_keys[key], score, _passage(of_keys[key], place), vector_rank, keyword_rank)
+        Hit(document.id, score, document, _passage(document, place), vector_rank, keyword_rank)
         for key, score, place, vector_rank, keyword_rank in found
+        for document in (of_keys[key],)
     ]
 
 

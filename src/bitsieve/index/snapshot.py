@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import apsw
 import numpy as np
 
-from ..arrays import FloatArray, RowArray
+from ..arrays import BoolArray, FloatArray, RowArray
 from ..errors import DamageError
 from ..search.merge import merge_found
 from ..store import documents
@@ -67,25 +67,42 @@ class Snapshot:
                 return np.asarray(view.vectors[first:last], np.float32)
         raise DamageError(f"no segment has the document with key {key}: restore the index from a backup")
 
+    def matching(self, connection: apsw.Connection, where: Mapping[str, Any]) -> list[BoolArray]:
+        """Of each view, which rows a `where` matches."""
+        return [view.matching(connection, where) for view in self.views]
+
+    def ids_of(self, keys: Sequence[int]) -> list[str]:
+        """The ids of documents.
+
+        Raises: DamageError when no segment has one.
+        """
+        wanted = np.array(keys, np.int64)
+        if len(self.views) == 1:
+            return self.views[0].ids_of(wanted)
+        ids = [""] * len(keys)
+        numbers = np.maximum(np.searchsorted(self._first_keys, wanted, "right") - 1, 0)
+        for number in set(numbers.tolist()):
+            places = np.flatnonzero(numbers == number)
+            for place, id_ in zip(places.tolist(), self.views[number].ids_of(wanted[places]), strict=True):
+                ids[place] = id_
+        return ids
+
     def nearest(
-        self, queries: FloatArray, k: int, plan: Plan, allowed: RowArray | None = None
+        self, queries: FloatArray, k: int, plan: Plan, allowed: Sequence[BoolArray] | None = None
     ) -> list[list[Found]]:
         """At most k documents for each query, best first, equal scores by row; of a document its best passage.
 
-        queries: (q, d) of norm 1. allowed: keys of documents that may be found, ascending; None allows all.
+        queries: (q, d) of norm 1. allowed: of each view, which rows may be found; None allows all.
         """
         views, starts, wanted = self.views, self._starts, k
-        masks = [None if allowed is None else view.rows_of(allowed) for view in views]
+        masks: Sequence[BoolArray | None] = [None] * len(views) if allowed is None else allowed
         while True:
             parts = [
                 (start, view.search(queries, wanted, plan, mask))
                 for start, view, mask in zip(starts, views, masks, strict=False)
             ]
             rows, scores = merge_found(parts, wanted) if parts else _nothing(len(queries))
-            found = [
-                self._documents(of_query, of_scores, k)
-                for of_query, of_scores in zip(rows.tolist(), scores.tolist(), strict=True)
-            ]
+            found = self._documents(rows, scores, k)
             # Several of the best passages may be of one document: then look further.
             if (
                 not self._is_cut
@@ -105,21 +122,41 @@ class Snapshot:
     def _is_cut(self) -> bool:
         return any(view.places is not None for view in self.views)
 
-    def _documents(self, rows: Sequence[int], scores: Sequence[float], k: int) -> list[Found]:
-        # In Python, since there are about ten rows: NumPy would take longer.
+    @lazily
+    def _first_keys(self) -> RowArray:
+        return np.array([view.keys[0] for view in self.views], np.int64)
+
+    def _documents(self, rows: RowArray, scores: FloatArray, k: int) -> list[list[Found]]:
+        """The documents that rows are passages of. rows, scores: (q, k'), −1 and −inf after the last."""
+        counts = np.count_nonzero(rows >= 0, axis=1).tolist()
+        if len(self.views) == 1:
+            keys = self.views[0].keys[rows]
+        else:
+            keys = np.empty_like(rows)
+            numbers = np.searchsorted(self._starts, rows, "right") - 1
+            for number in np.unique(numbers[rows >= 0]).tolist():
+                inside = numbers == number
+                keys[inside] = self.views[number].keys[rows[inside] - self._starts[number]]
+        of_queries = zip(counts, keys.tolist(), scores.tolist(), strict=True)
+        if not self._is_cut:
+            return [list(map(Found, keys[:n], scores[:n])) for n, keys, scores in of_queries]
+        return [
+            self._best_passages(rows[:n], keys, scores, k)
+            for rows, (n, keys, scores) in zip(rows.tolist(), of_queries, strict=True)
+        ]
+
+    def _best_passages(
+        self, rows: Sequence[int], keys: Sequence[int], scores: Sequence[float], k: int
+    ) -> list[Found]:
         found: dict[int, Found] = {}
-        for row, score in zip(rows, scores, strict=True):
-            if row < 0 or len(found) == k:
+        for row, key, score in zip(rows, keys, scores, strict=False):
+            if len(found) == k:
                 break
-            number = bisect.bisect_right(self._starts, row) - 1
-            view = self.views[number]
-            local = row - self._starts[number]
-            key = int(view.keys[local])
             if key not in found:
-                span = (
-                    None if view.places is None else (int(view.places[local, 0]), int(view.places[local, 1]))
-                )
-                found[key] = Found(key, score, span)
+                number = bisect.bisect_right(self._starts, row) - 1
+                places = self.views[number].places
+                place = None if places is None else places[row - self._starts[number]].tolist()
+                found[key] = Found(key, score, place and (place[0], place[1]))
         return list(found.values())
 
 

@@ -1,14 +1,17 @@
 """Segments as a search sees them: rows of passages, what finds the nearest, and which are still there."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import apsw
 import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import BoolArray, FloatArray, RowArray, check_count
+from ..errors import DamageError
 from ..search.arrays import Found
 from ..search.cells import CellCodes
 from ..search.checks import check_margin
@@ -16,8 +19,12 @@ from ..search.exact import search_exact
 from ..search.flat import FlatCodes
 from ..search.marks import Marks
 from ..search.stored import BYTES, cells_from_stored, flat_from_stored
+from ..store import documents
 from ..store.arrays import ArraysRecord, StoredArrays
+from ..store.filters import to_sql
 from .codec import Codec
+from .ids import RowIds
+from .matches import Matches
 
 LAZY = ("vectors", BYTES)
 """Arrays that are too large to be checked whole when a segment is opened: blocks are, when a search reads them."""
@@ -36,6 +43,14 @@ class Plan:
 
 def check_plan(n_candidates: Any, n_probes: Any, probe_margin: Any, threads: Any) -> Plan:
     """Return a plan with what a user chose, or raise InputError."""
+    try:
+        return _plan(n_candidates, n_probes, probe_margin, threads)
+    except TypeError:  # what cannot be remembered, such as an array, is hardly a number either
+        return _plan.__wrapped__(n_candidates, n_probes, probe_margin, threads)
+
+
+@lru_cache(maxsize=1024, typed=True)  # one search's plan is mostly the next one's
+def _plan(n_candidates: Any, n_probes: Any, probe_margin: Any, threads: Any) -> Plan:
     plan = Plan(threads=check_count(threads, "threads"))
     if n_candidates is not None:
         plan = replace(plan, n_candidates=check_count(n_candidates, "n_candidates"))
@@ -51,20 +66,23 @@ class SegmentView:
     """An opened segment at one generation.
 
     number: in the catalog. generation: of the commit that wrote it. kind: exact, flat or cells.
-    keys: (n,) of documents, ascending, one for each passage. places: (n, 2) int32, where passages start and stop in
-        their document's text, or None where each is all of its text.
-    live: (n,) which rows are of documents that are still there, or None when all are.
+    keys: (n,) of documents, ascending, one for each passage. ids: theirs. places: (n, 2) int32, where passages start
+        and stop in their document's text, or None where each is all of its text.
+    live: (n,) which rows are of documents that are still there, or None when all are. matches: what searches asked
+        with a `where` found out.
     """
 
     number: int
     generation: int
     kind: str
     keys: RowArray
+    ids: RowIds
     places: NDArray[np.int32] | None
     vectors: NDArray[Any]
     codes: FlatCodes | CellCodes | None
     stored: StoredArrays
     live: BoolArray | None = None
+    matches: Matches = field(default_factory=Matches)
 
     @property
     def n_live(self) -> int:
@@ -76,7 +94,17 @@ class SegmentView:
         mask = self.rows_of(deleted)
         if not mask.any():
             return self
-        return replace(self, live=~mask if self.live is None else self.live & ~mask)
+        live = ~mask if self.live is None else self.live & ~mask
+        return replace(self, live=live, matches=self.matches.copy())
+
+    def matching(self, connection: apsw.Connection, where: Mapping[str, Any]) -> BoolArray:
+        """(n,), which rows are passages of documents that a `where` matches, and that are there."""
+
+        def find_out() -> BoolArray:
+            first_and_last = int(self.keys[0]), int(self.keys[-1])
+            return self.rows_of(documents.matching(connection, where, first_and_last))
+
+        return self.matches.mask(repr(to_sql(where)), len(self.keys), find_out)
 
     def rows_of(self, keys: RowArray) -> BoolArray:
         """(n,), which rows are passages of documents. keys: ascending."""
@@ -94,6 +122,16 @@ class SegmentView:
             nearest = np.minimum(np.searchsorted(wanted, self.keys), len(wanted) - 1)
             mask = wanted[nearest] == self.keys
         return mask
+
+    def ids_of(self, keys: RowArray) -> list[str]:
+        """The ids of documents, which have a passage here.
+
+        Raises: DamageError when one has not.
+        """
+        rows = self.keys.searchsorted(keys)
+        if not np.array_equal(self.keys.take(rows, mode="clip"), keys):
+            raise DamageError("the segments lack a document that was found: restore the index from a backup")
+        return self.ids.at(rows)
 
     def search(self, queries: FloatArray, k: int, plan: Plan, allowed: BoolArray | None) -> Found:
         """The k nearest rows of each query. allowed: (n,), or None for all that are live.
@@ -159,6 +197,7 @@ def open_segment(
         generation=generation,
         kind=facts["kind"],
         keys=arrays["keys"],
+        ids=RowIds.stored(arrays),
         places=arrays.get("places"),
         vectors=arrays["vectors"],
         codes=codes,

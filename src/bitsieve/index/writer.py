@@ -72,7 +72,7 @@ class Writer:
         taken = views[len(views) - n_taken([view.n_live for view in views], len(passages.keys)) :]
         if codec is None and n_live >= FIT_FROM:
             taken = views
-        added = Rows(passages.keys + first_key, passages.vectors, passages.places)
+        added = passages.of_documents(ids, range(first_key, first_key + given.n))
         parts = [*map(Rows.alive_in, taken), added]
         if codec is None and n_live >= FIT_FROM:
             codec = fresh = self._learn(parts)

@@ -92,8 +92,8 @@ def by_keys(connection: apsw.Connection, keys: Iterable[int]) -> dict[int, Docum
     return documents
 
 
-def all_texts(connection: apsw.Connection) -> tuple[RowArray, list[str]]:
-    """Keys, ascending, and texts of all documents.
+def all_texts(connection: apsw.Connection) -> tuple[RowArray, list[str], list[str]]:
+    """Keys, ascending, ids and texts of all documents.
 
     Raises: InputError when one has no text.
     """
@@ -103,13 +103,19 @@ def all_texts(connection: apsw.Connection) -> tuple[RowArray, list[str]]:
         raise InputError(
             f"{len(without)} documents have no text, {without[0]!r} for one: delete or upsert them"
         )
-    return np.array([key for key, _, _ in rows], np.int64), [text for _, _, text in rows]
+    keys, ids, texts = (list(column) for column in zip(*rows, strict=True)) if rows else ([], [], [])
+    return np.array(keys, np.int64), ids, texts
 
 
-def matching(connection: apsw.Connection, where: Mapping[str, Any]) -> RowArray:
-    """The keys of the documents that a `where` matches, ascending."""
+def matching(
+    connection: apsw.Connection, where: Mapping[str, Any], keys: tuple[int, int] | None = None
+) -> RowArray:
+    """The keys of the documents that a `where` matches, ascending. keys: the first and the last to look at."""
     condition, parameters = to_sql(where)
-    return _keys(connection, f"SELECT key FROM documents WHERE {condition}", parameters)
+    select = f"SELECT key FROM documents WHERE {condition}"
+    if keys is None:
+        return _keys(connection, select, parameters)
+    return _keys(connection, f"{select} AND key BETWEEN ? AND ?", (*parameters, *keys))
 
 
 def deleted_since(connection: apsw.Connection, generation: int) -> RowArray:
