@@ -92,7 +92,7 @@ def answer(
     n_all = n_searched = snapshot.n_passages
     if request.where is not None and vectors is not None:
         allowed = snapshot.matching(connection, request.where)
-        n_searched = sum(map(np.count_nonzero, allowed))
+        n_searched = sum(int(np.count_nonzero(mask)) for mask in allowed)
         steps.add("filter", n_all, n_searched)
     k = max(request.k, FUSED) if request.mode == "hybrid" else request.k
     lists: list[list[Found]] = []
