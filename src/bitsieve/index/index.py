@@ -1,59 +1,37 @@
 """`Index`: a collection of texts on disk that is searched by meaning, by keywords, or both."""
 
 import os
-import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, overload
 
-import apsw
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import check_count
-from ..errors import BitsieveError, InputError
+from ..errors import InputError
 from ..store import documents
-from ..store.catalog import fact
 from ..store.disk import Disk
 from ..store.documents import Document
-from ..store.filters import to_sql
 from .backup import backup
-from .given import check_documents, check_id, check_texts
-from .hits import Hits
+from .given import check_documents, check_id
 from .inspection import Finding, Stats, stats_of, verify
 from .model import VectorSource, check_chunking, describe
-from .opening import DTypeName, Files, create_files, open_files
-from .reading import Reader
+from .opening import DTypeName, create_files, open_files
 from .rows import Rows
-from .searching import Mode, Request, Steps, answer, check_mode, mean_direction, query_vectors
-from .snapshot import Snapshot
-from .view import Plan, check_plan
-from .writer import Writer
+from .searches import Searches
 
 if TYPE_CHECKING:
     from ..encoder import Chunking, Encoder
     from ..encoder.encoder import Progress
 
 
-class Index:
+class Index(Searches):
     """An index on disk. Make one with `Index.create` or `Index.open`; close it, or use it in a `with`.
 
     Any number of processes may read while one writes. A search sees everything that was committed before it began,
     and nothing of what is committed meanwhile. Threads may share an index, and a fork goes on reading it.
     """
-
-    def __init__(self, files: Files) -> None:
-        self.path = files.root
-        self._files, self._catalog, self._source = files, files.catalog, files.source
-        try:
-            self._reader = Reader(files.root, files.catalog)
-            self._writer = None if files.lock is None else Writer(files.root, files.catalog, files.disk)
-        except BaseException:
-            files.close()
-            raise
-        self._writing = threading.Lock()
 
     @classmethod
     def create(
@@ -99,10 +77,6 @@ class Index:
             ModelMismatchError when `model` is another one; IndexLockedError when another is writing; DiskError.
         """
         return cls(open_files(path, write, model, disk or Disk()))
-
-    def close(self) -> None:
-        """Let go of the files, and let another writer in. A second call does nothing."""
-        self._files.close()
 
     def __enter__(self) -> "Index":
         return self
@@ -170,126 +144,6 @@ class Index:
             writer.delete(keys)
         return len(keys)
 
-    def search(
-        self,
-        query: str | None = None,
-        k: int = 10,
-        *,
-        vector: ArrayLike | None = None,
-        where: Mapping[str, Any] | None = None,
-        mode: Mode = "vector",
-        min_score: float | None = None,
-        syntax: bool = False,
-        n_candidates: int | None = None,
-        n_probes: int | None = None,
-        probe_margin: float | None = None,
-        ids_only: bool = False,
-        explain: bool = False,
-    ) -> Hits:
-        """The k best documents for a query.
-
-        query: a text. vector: (d,) of L2 norm 1, to look for in place of the text's own.
-        where: which documents may be found; `bitsieve.store.filters` has the language.
-        mode: "vector" by meaning, "keyword" by words (BM25; a document has at least one of them), "hybrid" by both,
-            their scores joined.
-        min_score: leave out what scores less. syntax: the text is an expression of FTS5 (sqlite.org/fts5.html).
-        n_candidates, n_probes, probe_margin: how hard to look, as in `Cascade.search`; None for what suits most.
-        ids_only: leave texts and metadata where they are, which takes most of the time of a search by vector.
-        explain: tell what was done, in the hits' `steps`.
-        Returns: hits, best first, fewer than k where there are no more.
-        Raises: InputError; ModelMismatchError; ModelError; DamageError when what the answer rests on is damaged.
-        """
-        return self.search_batch(
-            None if query is None else [query],
-            k,
-            vectors=None if vector is None else np.asarray(vector)[np.newaxis],
-            where=where,
-            mode=mode,
-            min_score=min_score,
-            syntax=syntax,
-            n_candidates=n_candidates,
-            n_probes=n_probes,
-            probe_margin=probe_margin,
-            ids_only=ids_only,
-            explain=explain,
-        )[0]
-
-    def search_batch(
-        self,
-        queries: Sequence[str] | None = None,
-        k: int = 10,
-        *,
-        vectors: ArrayLike | None = None,
-        where: Mapping[str, Any] | None = None,
-        mode: Mode = "vector",
-        min_score: float | None = None,
-        syntax: bool = False,
-        n_candidates: int | None = None,
-        n_probes: int | None = None,
-        probe_margin: float | None = None,
-        ids_only: bool = False,
-        threads: int = 1,
-        explain: bool = False,
-    ) -> list[Hits]:
-        """The k best documents for each of several queries, all answers of one generation.
-
-        queries: q texts. vectors: (q, d) of L2 norm 1. threads: that share the queries. The rest as in `search`.
-        """
-        check_mode(mode)
-        check_count(k, "k")
-        if queries is None and (vectors is None or mode != "vector"):
-            raise InputError(f"nothing to search for: mode={mode!r} needs a text")
-        if where is not None:
-            to_sql(where)
-        plan = check_plan(n_candidates, n_probes, probe_margin, threads)
-        texts = None if queries is None or mode == "vector" else check_texts(queries, blank=True)
-        if texts is not None and vectors is not None and np.shape(vectors)[:1] != (len(texts),):
-            raise InputError(
-                f"vectors have shape {np.shape(vectors)} for {len(texts)} queries: give one for each"
-            )
-        request = Request(k, mode, where, min_score, syntax, ids_only, self._files.tokenizer, plan)
-        found: list[Hits] | None = None
-        while found is None:
-            source, steps = self._source, Steps()
-            try:
-                checked = query_vectors(source, queries, vectors, mode, steps)
-            except BitsieveError:
-                if self._follow(source):
-                    continue
-                raise
-
-            def work(connection: apsw.Connection, snapshot: Snapshot) -> list[Hits] | None:
-                if snapshot.model_epoch != source.epoch:  # noqa: B023
-                    return None
-                return answer(connection, snapshot, request, texts, checked, steps)  # noqa: B023
-
-            found = self._reader.read(work)
-            if found is None:
-                self._follow(source)
-        if explain:
-            for hits in found:
-                hits.steps = tuple(steps.done)
-        return found
-
-    def similar(self, id: str | int, k: int = 10, *, where: Mapping[str, Any] | None = None) -> Hits:  # noqa: A002
-        """The documents nearest to one of the index, without itself; of several passages, to their mean direction.
-
-        Raises: InputError when there is no such document.
-        """
-        check_count(k, "k")
-        name = check_id(id)
-        request = Request(k + 1, "vector", where, None, False, False, self._files.tokenizer, Plan())
-
-        def work(connection: apsw.Connection, snapshot: Snapshot) -> Hits:
-            key = documents.keys_of(connection, [name]).get(name)
-            if key is None:
-                raise InputError(f"the index has no document {name!r}")
-            direction = mean_direction(snapshot.vectors_of(key))
-            (found,) = answer(connection, snapshot, request, None, direction, Steps())
-            return Hits([hit for hit in found if hit.id != name][:k], found.generation)
-
-        return self._reader.read(work)
-
     @overload
     def get(self, ids: str | int) -> Document | None: ...  # type: ignore[overload-overlap]
 
@@ -316,19 +170,6 @@ class Index:
         name = check_id(id)
         with self._catalog.reading() as connection:
             return name in documents.keys_of(connection, [name])
-
-    @property
-    def dimension(self) -> int:
-        """Of the vectors."""
-        return self._source.dimension
-
-    @property
-    def encoder(self) -> "Encoder":
-        """The model that embeds texts and queries, loaded when it is first asked for.
-
-        Raises: InputError when the index is of vectors of your own; ModelError; ModelMismatchError.
-        """
-        return self._source.encoder
 
     def stats(self) -> Stats:
         """What the index holds, and what it takes on the disk."""
@@ -401,24 +242,3 @@ class Index:
             else:
                 passages = self._source.passages(given.texts or [], check_chunking(chunk), progress)
             return writer.add(given, passages, replace=replace)
-
-    def _follow(self, source: VectorSource) -> bool:
-        """Whether the index has moved to another model than the source's, to which this then moves too."""
-        with self._catalog.reading() as connection:
-            facts = fact(connection, "model")
-        if facts["epoch"] == source.epoch:
-            return False
-        self._source = VectorSource(facts)
-        return True
-
-    @contextmanager
-    def _alone(self) -> Iterator[Writer]:
-        # Refused before it waits: in a fork nobody would let go of the lock that a thread of the parent has.
-        if self._writer is None:
-            raise InputError(f"{self.path} is open for reading: open it with Index.open(path, write=True)")
-        if self._files.pid != os.getpid():
-            raise InputError(
-                f"{self.path} is written to by process {self._files.pid}, which this one was forked from"
-            )
-        with self._writing:
-            yield self._writer

@@ -1,0 +1,143 @@
+"""Searches of an index."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import apsw
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..arrays import check_count
+from ..errors import BitsieveError, InputError
+from ..store import documents
+from ..store.filters import to_sql
+from .given import check_id, check_texts
+from .hits import Hits
+from .opened import OpenIndex
+from .searching import Mode, Request, Steps, answer, check_mode, mean_direction, query_vectors
+from .snapshot import Snapshot
+from .view import Plan, check_plan
+
+
+class Searches(OpenIndex):
+    """An open index that is searched."""
+
+    def search(
+        self,
+        query: str | None = None,
+        k: int = 10,
+        *,
+        vector: ArrayLike | None = None,
+        where: Mapping[str, Any] | None = None,
+        mode: Mode = "vector",
+        min_score: float | None = None,
+        syntax: bool = False,
+        n_candidates: int | None = None,
+        n_probes: int | None = None,
+        probe_margin: float | None = None,
+        ids_only: bool = False,
+        explain: bool = False,
+    ) -> Hits:
+        """The k best documents for a query.
+
+        query: a text. vector: (d,) of L2 norm 1, to look for in place of the text's own.
+        where: which documents may be found; `bitsieve.store.filters` has the language.
+        mode: "vector" by meaning, "keyword" by words (BM25; a document has at least one of them), "hybrid" by both,
+            their scores joined.
+        min_score: leave out what scores less. syntax: the text is an expression of FTS5 (sqlite.org/fts5.html).
+        n_candidates, n_probes, probe_margin: how hard to look, as in `Cascade.search`; None for what suits most.
+        ids_only: leave texts and metadata where they are, which takes most of the time of a search by vector.
+        explain: tell what was done, in the hits' `steps`.
+        Returns: hits, best first, fewer than k where there are no more.
+        Raises: InputError; ModelMismatchError; ModelError; DamageError when what the answer rests on is damaged.
+        """
+        return self.search_batch(
+            None if query is None else [query],
+            k,
+            vectors=None if vector is None else np.asarray(vector)[np.newaxis],
+            where=where,
+            mode=mode,
+            min_score=min_score,
+            syntax=syntax,
+            n_candidates=n_candidates,
+            n_probes=n_probes,
+            probe_margin=probe_margin,
+            ids_only=ids_only,
+            explain=explain,
+        )[0]
+
+    def search_batch(
+        self,
+        queries: Sequence[str] | None = None,
+        k: int = 10,
+        *,
+        vectors: ArrayLike | None = None,
+        where: Mapping[str, Any] | None = None,
+        mode: Mode = "vector",
+        min_score: float | None = None,
+        syntax: bool = False,
+        n_candidates: int | None = None,
+        n_probes: int | None = None,
+        probe_margin: float | None = None,
+        ids_only: bool = False,
+        threads: int = 1,
+        explain: bool = False,
+    ) -> list[Hits]:
+        """The k best documents for each of several queries, all answers of one generation.
+
+        queries: q texts. vectors: (q, d) of L2 norm 1. threads: that share the queries. The rest as in `search`.
+        """
+        check_mode(mode)
+        check_count(k, "k")
+        if queries is None and (vectors is None or mode != "vector"):
+            raise InputError(f"nothing to search for: mode={mode!r} needs a text")
+        if where is not None:
+            to_sql(where)
+        plan = check_plan(n_candidates, n_probes, probe_margin, threads)
+        texts = None if queries is None or mode == "vector" else check_texts(queries, blank=True)
+        if texts is not None and vectors is not None and np.shape(vectors)[:1] != (len(texts),):
+            raise InputError(
+                f"vectors have shape {np.shape(vectors)} for {len(texts)} queries: give one for each"
+            )
+        request = Request(k, mode, where, min_score, syntax, ids_only, self._files.tokenizer, plan)
+        found: list[Hits] | None = None
+        while found is None:
+            source, steps = self._source, Steps()
+            try:
+                checked = query_vectors(source, queries, vectors, mode, steps)
+            except BitsieveError:
+                if self._follow(source):
+                    continue
+                raise
+
+            def work(connection: apsw.Connection, snapshot: Snapshot) -> list[Hits] | None:
+                if snapshot.model_epoch != source.epoch:  # noqa: B023
+                    return None
+                return answer(connection, snapshot, request, texts, checked, steps)  # noqa: B023
+
+            found = self._reader.read(work)
+            if found is None:
+                self._follow(source)
+        if explain:
+            for hits in found:
+                hits.steps = tuple(steps.done)
+        return found
+
+    def similar(self, id: str | int, k: int = 10, *, where: Mapping[str, Any] | None = None) -> Hits:  # noqa: A002
+        """The documents nearest to one of the index, without itself; of several passages, to their mean direction.
+
+        Raises: InputError when there is no such document.
+        """
+        check_count(k, "k")
+        name = check_id(id)
+        request = Request(k + 1, "vector", where, None, False, False, self._files.tokenizer, Plan())
+
+        def work(connection: apsw.Connection, snapshot: Snapshot) -> Hits:
+            key = documents.keys_of(connection, [name]).get(name)
+            if key is None:
+                raise InputError(f"the index has no document {name!r}")
+            direction = mean_direction(snapshot.vectors_of(key))
+            (found,) = answer(connection, snapshot, request, None, direction, Steps())
+            return Hits([hit for hit in found if hit.id != name][:k], found.generation)
+
+        return self._reader.read(work)
