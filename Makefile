@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 NATIVE := CMakeLists.txt $(wildcard native/*.cpp native/*.hpp native/*.cmake)
 
-.PHONY: help setup native demo test check check-native check-arm format bench bench-scaling bench-index bench-filters bench-search bench-encoder bench-recall crash damage clean
+.PHONY: help setup native demo test check check-native check-arm format bench bench-scaling bench-index bench-filters bench-search bench-encoder bench-recall bench-coverage crash damage clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
@@ -64,6 +64,9 @@ bench-encoder: .venv/dev ## texts per second, ours and FastEmbed's own, side by 
 
 bench-recall: .venv/dev ## the README's recall figures, both models by both protocols
 	$(BIN)/python benchmarks/recall.py
+
+bench-coverage: .venv/dev ## is a target recall kept as often as promised? 200 calibrations each, seven searches of real data
+	$(BIN)/python benchmarks/coverage.py --save
 
 crash: .venv/native ## kill writers 3,000 times, cut the power at every write, fail every step (about 20 minutes)
 	$(BIN)/python benchmarks/crash.py --save

@@ -164,6 +164,28 @@ def known_items_table() -> str:
     )
 
 
+def coverage_table() -> str:
+    """How often calibrations miss, by the bound they rest on, and what the plans they choose cost."""
+    groups: dict[str, dict[tuple[int, str, float], dict[str, float]]] = {}
+    for result in load("coverage.json")["results"]:
+        key = (result["n_queries"], result["bound"], result["target"])
+        groups.setdefault(f"{result['data']}, {result['search']}", {})[key] = result
+    asked = ((500, 0.9), (500, 0.95), (500, 0.99), (1000, 0.99), (2000, 0.99))
+    rows = []
+    for name, of in groups.items():
+        missed = [
+            max(of[500, bound, target]["missed_at_worst"] for target in (0.9, 0.95, 0.99))
+            for bound in ("betting", "normal", "Hoeffding")
+        ]
+        dearer = [of[n, "betting", target]["dearer"] for n, target in asked]
+        by_hoeffding = of[500, "Hoeffding", 0.95]["dearer"]
+        rows.append(
+            (name, *map("{:.1%}".format, missed), *map("{:.2f}".format, dearer), f"{by_hoeffding:.0f}")
+        )
+    head = ("", "missed: betting", "normal", "Hoeffding", "times as dear: 0.90", "0.95", "0.99")
+    return markdown((*head, "0.99, 1,000 queries", "0.99, 2,000", "0.95 by Hoeffding"), rows)
+
+
 def load(name: str) -> dict[str, Any]:
     loaded: dict[str, Any] = json.loads((RESULTS / name).read_text())
     return loaded

@@ -19,8 +19,14 @@
     ├── IndexLockedError               another writer has the index
     └── MissingExtraError (ImportError)  an optional dependency is not installed
 
+    RecallWarning (UserWarning)        recall is not, or can no longer be trusted to be, what was asked for
+
 A message says what was expected, what came, and what to do.
 """
+
+
+class RecallWarning(UserWarning):
+    """Recall is not what was asked for, or can no longer be trusted to be; the message has the remedy."""
 
 
 class BitsieveError(Exception):

@@ -98,7 +98,7 @@ def test_explain_tells_what_was_done(index: Index) -> None:
     steps = index.search(vector=VECTORS[0], k=2, where={"year": {"$gt": 1500}}, explain=True).steps
     assert [(step.name, step.n_in, step.n_out) for step in steps] == [
         ("filter", 3, 1),
-        ("vectors", 1, 1),
+        ("rerank", 1, 1),
         ("documents", 1, 1),
     ]
     assert all(step.seconds > 0 for step in steps)

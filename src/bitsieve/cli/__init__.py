@@ -9,7 +9,7 @@ import typer
 
 from ..errors import BitsieveError
 from ..version import __version__
-from . import cache, experiments, index, info, models, search, upkeep
+from . import advise, cache, experiments, index, info, models, recall, search, upkeep
 
 app = typer.Typer(
     name="bitsieve",
@@ -20,6 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 INDEX = "An index on disk"
+RECALL = "How much of the truth it finds"
 MEASURE = "What codes find of your texts"
 HERE = "What is here"
 app.command(rich_help_panel=INDEX)(index.index)
@@ -31,9 +32,13 @@ app.command(rich_help_panel=INDEX)(search.stats)
 app.command(rich_help_panel=INDEX)(upkeep.compact)
 app.command(rich_help_panel=INDEX)(upkeep.verify)
 app.command(rich_help_panel=INDEX)(upkeep.backup)
+app.command(rich_help_panel=RECALL)(recall.calibrate)
+app.command(rich_help_panel=RECALL)(recall.recall)
+app.command(rich_help_panel=RECALL)(recall.explain)
 app.command(rich_help_panel=MEASURE)(experiments.demo)
 app.command(rich_help_panel=MEASURE)(experiments.experiment)
 app.command(rich_help_panel=MEASURE)(experiments.compare)
+app.command(rich_help_panel=MEASURE)(advise.advise)
 app.command(rich_help_panel=MEASURE)(experiments.corpora)
 app.command(rich_help_panel=HERE)(info.info)
 app.add_typer(models.app, name="models", rich_help_panel=HERE)

@@ -55,10 +55,10 @@ def told(stopped: str = KEPT) -> Iterator[None]:
 
 
 @contextmanager
-def encode_progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar with texts/s and time left on a terminal, a plain line now and then elsewhere."""
+def encode_progress(label: str, unit: str = "texts") -> Iterator[Callable[[int, int], None]]:
+    """A bar with the speed and time left on a terminal, a plain line now and then elsewhere. unit: what is counted."""
     if not sys.stderr.isatty():
-        yield _Lines(label)
+        yield _Lines(label, unit)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -76,7 +76,7 @@ def encode_progress(label: str) -> Iterator[Callable[[int, int], None]]:
         speed = _Speed()
 
         def step(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total, speed=f"{speed.of(done):.0f} texts/s")
+            bar.update(task, completed=done, total=total, speed=f"{speed.of(done):.0f} {unit}/s")
 
         yield step
 
@@ -96,8 +96,8 @@ class _Speed:
 
 
 class _Lines:
-    def __init__(self, label: str) -> None:
-        self._label, self._speed, self._last = label, _Speed(), time.monotonic()
+    def __init__(self, label: str, unit: str) -> None:
+        self._label, self._unit, self._speed, self._last = label, unit, _Speed(), time.monotonic()
 
     def __call__(self, done: int, total: int) -> None:
         rate, now = self._speed.of(done), time.monotonic()
@@ -105,7 +105,7 @@ class _Lines:
             return
         self._last = now
         left = f", {(total - done) / rate:.0f} s left" if rate and done < total else ""
-        speed = f", {rate:.1f} texts/s" if rate else ""
+        speed = f", {rate:.1f} {self._unit}/s" if rate else ""
         print(f"{self._label}: {done:,} of {total:,}{speed}{left}", file=sys.stderr, flush=True)
 
 

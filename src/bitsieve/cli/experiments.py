@@ -64,10 +64,10 @@ def demo(
     with told():
         corpus = load_corpus("wikipedia-en", limit=QUICK_TEXTS if quick else None, metadata=None)
         try:
-            encoder = _encoder(DEMO_MODEL, threads=threads)
+            encoder = encoder_of(DEMO_MODEL, threads=threads)
         except ModelError as error:
             console.print(f"{DEMO_MODEL} cannot be had, so the demo runs {FALLBACK_MODEL}. {error}")
-            encoder = _encoder(FALLBACK_MODEL, threads=threads)
+            encoder = encoder_of(FALLBACK_MODEL, threads=threads)
         folder = out or Path("demo-quick" if quick else "demo")
         experiment = _run(corpus, encoder, Setup(), folder)
         written = _write(experiment, encoder, folder)
@@ -107,7 +107,7 @@ def experiment(
     with told():
         setup = Setup(protocol.value, n_bits=n_bits, n_pivots=n_pivots, seed=seed)
         texts = load_corpus(corpus, text_field=text, id_field=id_, limit=limit, skip_bad=skip_bad)
-        encoder = _encoder(
+        encoder = encoder_of(
             model,
             model_dir=model_dir,
             pooling=pooling,
@@ -158,7 +158,7 @@ def compare(
     with told():
         setup = Setup(protocol.value, n_bits=n_bits, n_pivots=n_pivots, seed=seed)
         texts = load_corpus(corpus, text_field=text, id_field=id_, limit=limit, skip_bad=skip_bad)
-        encoders = [_encoder(name, model_dir=model_dir, threads=threads) for name in names]
+        encoders = [encoder_of(name, model_dir=model_dir, threads=threads) for name in names]
         check_distinct(encoder.model for encoder in encoders)
         about = (short_name(texts.name), "compared", f"{n_bits}bits", protocol.value)
         folder = out or Path("experiment-" + "-".join(about))
@@ -169,10 +169,10 @@ def compare(
             said += _write(results[-1], encoder, own)
             print_experiment(console, results[-1].report)
         reports = [result.report for result in results]
-        comparison = compare_models(reports, encoders, texts, command=_command())
+        comparison = compare_models(reports, encoders, texts, command=command_line())
         facts = comparison.to_dict()
         said.append(_write_json(facts, folder / "comparison.json"))
-        said.append(_write_html(lambda path: write_comparison(facts, path), folder / "comparison.html"))
+        said.append(write_html(lambda path: write_comparison(facts, path), folder / "comparison.html"))
         print_comparison(console, comparison)
         _say(said)
 
@@ -186,7 +186,8 @@ def corpora() -> None:
     typer.echo("a path\n    JSON Lines, CSV, TSV, Parquet, or a folder of .txt and .md files")
 
 
-def _encoder(model: str, **options: Any) -> "Encoder":
+def encoder_of(model: str, **options: Any) -> "Encoder":
+    """Load a model, saying so while it takes."""
     from ..encoder import Encoder
     from .console import waiting
 
@@ -203,7 +204,7 @@ def _run(corpus: "Corpus", encoder: "Encoder", setup: "Setup", folder: Path) -> 
     folder.mkdir(parents=True, exist_ok=True)
     with encode_progress(f"embedding, {encoder.model.name.rsplit('/', 1)[-1]}") as progress:
         vectors = encoder.encode_passages(corpus.texts, progress=progress)
-    return run_experiment(corpus, encoder, vectors, setup, command=_command())
+    return run_experiment(corpus, encoder, vectors, setup, command=command_line())
 
 
 def _write(experiment: "Experiment", encoder: "Encoder", folder: Path) -> list[str]:
@@ -213,7 +214,7 @@ def _write(experiment: "Experiment", encoder: "Encoder", folder: Path) -> list[s
 
     said = [
         _write_json(experiment.report.to_dict(), folder / "report.json"),
-        _write_html(lambda path: write_report(experiment.report, path), folder / "report.html"),
+        write_html(lambda path: write_report(experiment.report, path), folder / "report.html"),
     ]
     write_artifacts(experiment, encoder, folder)
     return [*said, f"wrote {folder / 'data'}"]
@@ -238,7 +239,8 @@ def _write_json(report: dict[str, Any], path: Path) -> str:
     return f"wrote {path}"
 
 
-def _write_html(write: Callable[[Path], object], path: Path) -> str:
+def write_html(write: Callable[[Path], object], path: Path) -> str:
+    """Write a page if what draws it is installed. Returns: what to say of it."""
     from ..errors import MissingExtraError
 
     try:
@@ -253,5 +255,6 @@ def _say(lines: list[str]) -> None:
         typer.echo(line)
 
 
-def _command() -> str:
+def command_line() -> str:
+    """The command as it was given."""
     return shlex.join(["bitsieve", *sys.argv[1:]])

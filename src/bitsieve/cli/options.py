@@ -82,6 +82,12 @@ Where = Annotated[
         show_default=False,
     ),
 ]
+TargetRecall = Annotated[
+    float | None,
+    typer.Option(
+        help="Share of the true nearest to be found: the cheapest way known to.", show_default=False
+    ),
+]
 MovedModel = Annotated[
     str | None,
     typer.Option(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import AsJson, IndexFolder, MovedModel, Where
+from .options import AsJson, IndexFolder, MovedModel, TargetRecall, Where
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,6 +43,7 @@ def search(
     syntax: Annotated[
         bool, typer.Option("--syntax", help="The query is an FTS5 expression, such as 'lily NOT rose'.")
     ] = False,
+    target_recall: TargetRecall = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Also tell what was done, and how long it took.")
     ] = False,
@@ -61,8 +62,9 @@ def search(
             if mode is not Mode.keyword:
                 opened.encoder  # noqa: B018, loaded before --explain measures
             hits = opened.search(
-                query, k, mode=mode.value, where=where, min_score=min_score, syntax=syntax, explain=explain
-            )
+                query, k, mode=mode.value, where=where, min_score=min_score, syntax=syntax,
+                target_recall=target_recall, explain=explain,
+            )  # fmt: skip
         if as_json:
             _print_json({
                 "query": query, "mode": mode.value, "k": k, "generation": hits.generation,

@@ -1,9 +1,10 @@
 """What a search finds."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ..errors import InputError
+from ..recall import Point
 from ..store.documents import Document
 
 
@@ -64,16 +65,34 @@ class Step(NamedTuple):
     seconds: float
 
 
+class Lost(NamedTuple):
+    """A document that exact search finds and this one did not.
+
+    rank: its place in the true answer, from 1. score: its cosine. stage: where it was lost: "cells" when it lies in
+    one that was not visited, "codes" when there were better codes than its own, "rerank" when its copy in bytes or its
+    code's estimate seemed to be too far below.
+    """
+
+    id: str
+    rank: int
+    score: float
+    stage: Literal["cells", "codes", "rerank"]
+
+
 class Hits(list[Hit]):
     """Hits of one query, best first.
 
-    generation: of the index, all of whose answer this is. steps: what was done, where `explain` asked for it.
+    generation: of the index, all of whose answer this is. steps: what was done, where `explain` asked for it, for all
+    queries of a batch together. lost: with explain="lost", what was not found. chosen: with target_recall, the plan
+    that was taken, and the recall that was measured of it.
     """
 
     generation: int
     steps: tuple[Step, ...]
+    lost: tuple[Lost, ...]
+    chosen: Point | None
 
-    def __init__(self, hits: list[Hit], generation: int, steps: tuple[Step, ...] = ()) -> None:
+    def __init__(self, hits: list[Hit], generation: int) -> None:
         super().__init__(hits)
         self.generation = generation
-        self.steps = steps
+        self.steps, self.lost, self.chosen = (), (), None

@@ -18,15 +18,15 @@ from .given import check_documents, check_id
 from .inspection import Finding, Stats, stats_of, verify
 from .model import VectorSource, check_chunking, describe
 from .opening import DTypeName, create_files, open_files
+from .recalls import Recalls
 from .rows import Rows
-from .searches import Searches
 
 if TYPE_CHECKING:
     from ..encoder import Chunking, Encoder
     from ..encoder.encoder import Progress
 
 
-class Index(Searches):
+class Index(Recalls):
     """An index on disk. Make one with `Index.create` or `Index.open`; close it, or use it in a `with`.
 
     Any number of processes may read while one writes. A search sees everything that was committed before it began,

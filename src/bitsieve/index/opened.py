@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from ..store.catalog import fact
+from .calibrations import Calibrations
 from .model import VectorSource
 from .opening import Files
 from .reading import Reader
+from .watch import Watch
 from .writer import Writer
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ class OpenIndex:
             files.close()
             raise
         self._writing = threading.Lock()
+        self._calibrations = Calibrations()
+        self._watch: Watch | None = None
 
     def close(self) -> None:
         """Let go of the files, and let another writer in. A second call does nothing."""

@@ -1,7 +1,7 @@
 """Searches of an index."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import apsw
 import numpy as np
@@ -9,14 +9,20 @@ from numpy.typing import ArrayLike
 
 from ..arrays import check_count
 from ..errors import BitsieveError, InputError
+from ..recall import Point
+from ..recall.record import check_target
 from ..store import documents
 from ..store.filters import to_sql
+from .calibrations import QUICK_QUERIES, QUICK_SECONDS, calibrate_snapshot
 from .given import check_id, check_texts
 from .hits import Hits
 from .opened import OpenIndex
-from .searching import Mode, Request, Steps, answer, check_mode, mean_direction, query_vectors
+from .searching import Mode, Request, Steps, answer, check_mode, mean_direction, n_listed, query_vectors
+from .sieve import index_plan
 from .snapshot import Snapshot
 from .view import Plan, check_plan
+
+Explain: TypeAlias = Literal["lost"] | bool
 
 
 class Searches(OpenIndex):
@@ -36,7 +42,8 @@ class Searches(OpenIndex):
         n_probes: int | None = None,
         probe_margin: float | None = None,
         ids_only: bool = False,
-        explain: bool = False,
+        target_recall: float | None = None,
+        explain: Explain = False,
     ) -> Hits:
         """The k best documents for a query.
 
@@ -47,9 +54,14 @@ class Searches(OpenIndex):
         min_score: leave out what scores less. syntax: the text is an expression of FTS5 (sqlite.org/fts5.html).
         n_candidates, n_probes, probe_margin: how hard to look, as in `Cascade.search`; None for what suits most.
         ids_only: leave texts and metadata where they are, which takes most of the time of a search by vector.
-        explain: tell what was done, in the hits' `steps`.
+        target_recall: in place of those, the recall of the nearest vectors that is wanted: the cheapest way that
+            `calibrate` has found to reach it, or exact search. An index that was never calibrated for this k is now,
+            for a few seconds. Under a `where` every cell is visited besides, and nothing is certified.
+        explain: tell what was done, in the hits' `steps`; "lost" also which true neighbours were not found, and at
+            which stage they were lost.
         Returns: hits, best first, fewer than k where there are no more.
         Raises: InputError; ModelMismatchError; ModelError; DamageError when what the answer rests on is damaged.
+        Warns: RecallWarning when nothing but exact search reaches the target.
         """
         return self.search_batch(
             None if query is None else [query],
@@ -63,6 +75,7 @@ class Searches(OpenIndex):
             n_probes=n_probes,
             probe_margin=probe_margin,
             ids_only=ids_only,
+            target_recall=target_recall,
             explain=explain,
         )[0]
 
@@ -81,7 +94,8 @@ class Searches(OpenIndex):
         probe_margin: float | None = None,
         ids_only: bool = False,
         threads: int = 1,
-        explain: bool = False,
+        target_recall: float | None = None,
+        explain: Explain = False,
     ) -> list[Hits]:
         """The k best documents for each of several queries, all answers of one generation.
 
@@ -93,16 +107,36 @@ class Searches(OpenIndex):
             raise InputError(f"nothing to search for: mode={mode!r} needs a text")
         if where is not None:
             to_sql(where)
+        if explain not in (False, True, "lost"):
+            raise InputError(f"explain must be False, True or 'lost', got {explain!r}")
         plan = check_plan(n_candidates, n_probes, probe_margin, threads)
+        if target_recall is not None and (n_candidates, n_probes, probe_margin) != (None, None, None):
+            raise InputError("target_recall chooses n_candidates, n_probes and probe_margin: give it alone")
         texts = None if queries is None or mode == "vector" else check_texts(queries, blank=True)
         if texts is not None and vectors is not None and np.shape(vectors)[:1] != (len(texts),):
             raise InputError(
                 f"vectors have shape {np.shape(vectors)} for {len(texts)} queries: give one for each"
             )
-        request = Request(k, mode, where, min_score, syntax, ids_only, self._files.tokenizer, plan)
+        target = None if target_recall is None else check_target(target_recall)
         found: list[Hits] | None = None
         while found is None:
-            source, steps = self._source, Steps()
+            source, steps = self._source, Steps(explain=bool(explain))
+            chosen = None
+            if target is not None and mode != "keyword":
+                chosen = self._choose(target, n_listed(k, mode), steps)
+                plan = index_plan(chosen.plan, threads, filtered=where is not None)
+            request = Request(
+                k,
+                mode,
+                where,
+                min_score,
+                syntax,
+                ids_only,
+                explain == "lost",
+                self._watch,
+                self._files.tokenizer,
+                plan,
+            )
             try:
                 checked = query_vectors(source, queries, vectors, mode, steps)
             except BitsieveError:
@@ -118,8 +152,9 @@ class Searches(OpenIndex):
             found = self._reader.read(work)
             if found is None:
                 self._follow(source)
-        if explain:
-            for hits in found:
+        for hits in found:
+            hits.chosen = chosen
+            if explain:
                 hits.steps = tuple(steps.done)
         return found
 
@@ -130,7 +165,9 @@ class Searches(OpenIndex):
         """
         check_count(k, "k")
         name = check_id(id)
-        request = Request(k + 1, "vector", where, None, False, False, self._files.tokenizer, Plan())
+        request = Request(
+            k + 1, "vector", where, None, False, False, False, None, self._files.tokenizer, Plan()
+        )
 
         def work(connection: apsw.Connection, snapshot: Snapshot) -> Hits:
             key = documents.keys_of(connection, [name]).get(name)
@@ -141,3 +178,16 @@ class Searches(OpenIndex):
             return Hits([hit for hit in found if hit.id != name][:k], found.generation)
 
         return self._reader.read(work)
+
+    def _choose(self, target: float, k: int, steps: Steps) -> Point:
+        """What reaches a target: by what is known of the index, or else by what a few seconds tell."""
+        calibrated = self._reader.read(
+            lambda connection, snapshot: self._calibrations.of(connection, snapshot, k)
+        )
+        if calibrated is None:
+            snapshot = self._reader.read(lambda connection, snapshot: snapshot)
+            calibrated = calibrate_snapshot(snapshot, k, n_queries=QUICK_QUERIES, seconds=QUICK_SECONDS)
+            self._calibrations.keep(calibrated)
+            steps.add("calibrate", calibrated.calibration.n_queries, len(calibrated.calibration.points))
+        calibrated.calibration.warn_unless_reached(target, stacklevel=3)
+        return calibrated.calibration.plan_for(target)

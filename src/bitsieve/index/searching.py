@@ -15,11 +15,14 @@ from ..store import documents
 from ..store.documents import Document
 from ..store.keywords import best_by_keywords
 from ..store.sqlite_errors import CATALOG
+from .effort import Effort
 from .fusion import fuse
 from .hits import Hit, Hits, Passage, Step
+from .lost import find_lost
 from .model import VectorSource
 from .snapshot import Found, Snapshot
 from .view import Plan
+from .watch import Watch
 
 Mode: TypeAlias = Literal["vector", "keyword", "hybrid"]
 
@@ -37,15 +40,21 @@ class Request:
     min_score: float | None
     syntax: bool
     ids_only: bool
+    lost: bool
+    watch: Watch | None
     tokenizer: str
     plan: Plan
 
 
 class Steps:
-    """What was done, as it is done; a step begins where the one before it ended."""
+    """What was done, as it is done; a step begins where the one before it ended.
 
-    def __init__(self) -> None:
+    effort: of the stages of the search for vectors, where that is asked for.
+    """
+
+    def __init__(self, *, explain: bool = False) -> None:
         self.done: list[Step] = []
+        self.effort = Effort() if explain else None
         self._ended = time.perf_counter()
 
     def add(self, name: str, n_in: int, n_out: int) -> None:
@@ -54,6 +63,12 @@ class Steps:
         self.done.append(Step(name, n_in, n_out, now - self._ended))
         self._ended = now
 
+    def add_stages(self) -> None:
+        """The search for vectors has ended."""
+        if self.effort is not None:
+            self.done += self.effort.steps()
+        self._ended = time.perf_counter()
+
 
 def check_mode(mode: Any) -> Mode:
     """Return the mode, or raise InputError."""
@@ -61,6 +76,11 @@ def check_mode(mode: Any) -> Mode:
         raise InputError(f"mode must be one of {', '.join(get_args(Mode))}, got {mode!r}")
     checked: Mode = mode
     return checked
+
+
+def n_listed(k: int, mode: Mode) -> int:
+    """How many of the nearest vectors a search of k documents asks for."""
+    return max(k, FUSED) if mode == "hybrid" else k
 
 
 def query_vectors(
@@ -89,27 +109,36 @@ def answer(
     texts: for keywords. vectors: (q, d), for the nearest; of the same queries.
     """
     allowed = None
-    n_all = n_searched = snapshot.n_passages
+    n_all = snapshot.n_passages
     if request.where is not None and vectors is not None:
         allowed = snapshot.matching(connection, request.where)
-        n_searched = sum(int(np.count_nonzero(mask)) for mask in allowed)
-        steps.add("filter", n_all, n_searched)
-    k = max(request.k, FUSED) if request.mode == "hybrid" else request.k
+        steps.add("filter", n_all, sum(int(np.count_nonzero(mask)) for mask in allowed))
+    k = n_listed(request.k, request.mode)
     lists: list[list[Found]] = []
+    near: list[list[Found]] = []
     if vectors is not None:
-        lists = snapshot.nearest(vectors, k, request.plan, allowed)
-        steps.add("vectors", n_searched, sum(map(len, lists)))
+        lists = near = snapshot.nearest(vectors, k, request.plan, allowed, steps.effort)
+        steps.add_stages()
+        if request.watch is not None:
+            request.watch.offer(snapshot, vectors, k, allowed, lists)
     if texts is not None:
         words = [_by_keywords(connection, request, text, k) for text in texts]
         steps.add("keywords", n_all, sum(map(len, words)))
         pairs = zip(lists, words, strict=False)
-        lists = words if vectors is None else [_joined(near, ranked, request.k) for near, ranked in pairs]
+        lists = (
+            words if vectors is None else [_joined(nearest, ranked, request.k) for nearest, ranked in pairs]
+        )
     least = request.min_score
     if least is not None:
         lists = [[found for found in of_query if found.score >= least] for of_query in lists]
     hits = _with_ids(snapshot, lists) if request.ids_only else [_hits(connection, found) for found in lists]
     steps.add("documents", sum(map(len, lists)), sum(map(len, hits)))
-    return [Hits(of_query, snapshot.generation) for of_query in hits]
+    answers = [Hits(of_query, snapshot.generation) for of_query in hits]
+    if request.lost and vectors is not None:
+        lost = find_lost(snapshot, vectors, k, request.plan, allowed, near)
+        for of_query, of_lost in zip(answers, lost, strict=True):
+            of_query.lost = of_lost
+    return answers
 
 
 def _by_keywords(connection: apsw.Connection, request: Request, text: str, k: int) -> list[Found]:

@@ -19,6 +19,7 @@ from ..store.catalog import fact, generation_of, record_of
 from ..store.migrations import version_of
 from ..store.sqlite_errors import CATALOG
 from .codec import Codec, open_codec
+from .effort import Effort
 from .lazily import lazily
 from .view import Plan, SegmentView, open_segment
 
@@ -88,24 +89,26 @@ class Snapshot:
         return ids
 
     def nearest(
-        self, queries: FloatArray, k: int, plan: Plan, allowed: Sequence[BoolArray] | None = None
-    ) -> list[list[Found]]:
+        self, queries: FloatArray, k: int, plan: Plan, allowed: Sequence[BoolArray] | None = None,
+        effort: Effort | None = None,
+    ) -> list[list[Found]]:  # fmt: skip
         """At most k documents for each query, best first, equal scores by row; of a document its best passage.
 
         queries: (q, d) of norm 1. allowed: of each view, which rows may be found; None allows all.
+        effort: added to.
         """
         views, starts, wanted = self.views, self._starts, k
         masks: Sequence[BoolArray | None] = [None] * len(views) if allowed is None else allowed
         while True:
             parts = [
-                (start, view.search(queries, wanted, plan, mask))
+                (start, view.search(queries, wanted, plan, mask, effort))
                 for start, view, mask in zip(starts, views, masks, strict=False)
             ]
             rows, scores = merge_found(parts, wanted) if parts else _nothing(len(queries))
             found = self._documents(rows, scores, k)
             # Several of the best passages may be of one document: then look further.
             if (
-                not self._is_cut
+                not self.is_cut
                 or wanted >= starts[-1]
                 or all(len(documents) == k for documents in found)
                 or not (rows[:, -1:] >= 0).any()
@@ -119,7 +122,8 @@ class Snapshot:
         return [0, *itertools.accumulate(len(view.keys) for view in self.views)]
 
     @lazily
-    def _is_cut(self) -> bool:
+    def is_cut(self) -> bool:
+        """Whether texts are cut into passages, of which a document may have several."""
         return any(view.places is not None for view in self.views)
 
     @lazily
@@ -138,7 +142,7 @@ class Snapshot:
                 inside = numbers == number
                 keys[inside] = self.views[number].keys[rows[inside] - self._starts[number]]
         of_queries = zip(counts, keys.tolist(), scores.tolist(), strict=True)
-        if not self._is_cut:
+        if not self.is_cut:
             return [list(map(Found, keys[:n], scores[:n])) for n, keys, scores in of_queries]
         return [
             self._best_passages(rows[:n], keys, scores, k)

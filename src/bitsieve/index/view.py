@@ -23,6 +23,7 @@ from ..store import documents
 from ..store.arrays import ArraysRecord, StoredArrays
 from ..store.filters import to_sql
 from .codec import Codec
+from .effort import Effort
 from .ids import RowIds
 from .matches import Matches
 
@@ -32,13 +33,14 @@ LAZY = ("vectors", BYTES)
 
 @dataclass(frozen=True)
 class Plan:
-    """How hard to look; see `Cascade.search`."""
+    """How hard to look; see `Cascade.search`. exact: compare every vector, and the rest says nothing."""
 
     n_candidates: int = 500
     n_probes: int | None = None
     probe_margin: float | None = None
     rerank_margin: float = 2.0
     threads: int = 1
+    exact: bool = False
 
 
 def check_plan(n_candidates: Any, n_probes: Any, probe_margin: Any, threads: Any) -> Plan:
@@ -133,35 +135,40 @@ class SegmentView:
             raise DamageError("the segments lack a document that was found: restore the index from a backup")
         return self.ids.at(rows)
 
-    def search(self, queries: FloatArray, k: int, plan: Plan, allowed: BoolArray | None) -> Found:
-        """The k nearest rows of each query. allowed: (n,), or None for all that are live.
+    def search(
+        self, queries: FloatArray, k: int, plan: Plan, allowed: BoolArray | None, effort: Effort | None = None
+    ) -> Found:
+        """The k nearest rows of each query. allowed: (n,), or None for all that are live. effort: added to.
 
         Raises: DamageError when what was read for the answer is damaged.
         """
         n = len(self.keys)
         mask = self.live if allowed is None else allowed if self.live is None else allowed & self.live
         n_candidates = min(max(plan.n_candidates, k), n)
-        if self.codes is None:
+        explain = effort is not None
+        if self.codes is None or plan.exact:
             found = search_exact(
                 self.vectors, queries, k, mask, marks=marks_of(self.stored, "vectors"), threads=plan.threads,
-                explain=False,
+                explain=explain,
             )  # fmt: skip
         elif isinstance(self.codes, CellCodes):
             # A filter may leave nothing in the cells that are near: at 10 % of 100,000 real vectors that lay together
             # recall was .79. To visit all cells takes a hundredth of the time in which the filter was evaluated.
             chosen = plan.n_probes is not None or plan.probe_margin is not None
-            every = n_candidates == n or (allowed is not None and not chosen)
+            every = not chosen and (n_candidates == n or allowed is not None)
             cell_plan = self.codes.plan(
                 k, n_candidates, plan.n_probes, plan.probe_margin, plan.rerank_margin, every
             )
-            found = self.codes.search(queries, cell_plan, allowed=mask, threads=plan.threads, explain=False)
+            found = self.codes.search(queries, cell_plan, allowed=mask, threads=plan.threads, explain=explain)
         else:
             found = self.codes.search(
-                queries, k, n_candidates=n_candidates, allowed=mask, threads=plan.threads, explain=False
+                queries, k, n_candidates=n_candidates, allowed=mask, threads=plan.threads, explain=explain
             )
         for name in LAZY:
             if name in self.stored:
                 self.stored.check_marked(name)
+        if effort is not None:
+            effort.add(n if mask is None else int(np.count_nonzero(mask)), found)
         return found
 
 

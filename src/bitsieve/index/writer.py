@@ -113,6 +113,11 @@ class Writer:
             set_fact(connection, "model", model)
             connection.execute("DELETE FROM codecs")
 
+    def set_fact(self, name: str, value: Any) -> None:
+        """Commit what holds for the whole index under a name. value: JSON."""
+        with self._catalog.writing() as (connection, _):
+            set_fact(connection, name, value)
+
     def refit(self) -> Codec | None:
         """Learn the codec anew from all vectors, and write all segments with it; None where there are too few."""
         self._reload()

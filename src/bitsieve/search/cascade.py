@@ -14,10 +14,23 @@ from numpy.typing import ArrayLike
 from ..arrays import CodeArray, FloatArray, RowArray, check_vectors
 from ..codec import ITQ, Cells, PivotFilter
 from ..codec.corrections import corrections, try_corrections
-from ..errors import InputError, NotFittedError
+from ..errors import NotFittedError
+from ..recall import Calibration, Plan, Progress, calibrate
+from ..recall.record import check_target
 from .arrays import nothing_found
+from .calibrated import CascadeSieve, plan_for
 from .cells import CellCodes
-from .checks import Ids, check_allowed, check_ids, check_parts, check_queries, check_search, with_none
+from .checks import (
+    Ids,
+    check_allowed,
+    check_ids,
+    check_parts,
+    check_queries,
+    check_search,
+    takes_cells,
+    with_none,
+)
+from .exact import search_exact
 from .flat import FlatCodes
 from .pivoted import search_past_pivots
 from .stages import Stage, stages_of
@@ -39,6 +52,7 @@ class Cascade:
     vectors_: (n, d) float32. ids_: (n,) int64 or object.
     codes_: (n, n_bits // 8) uint8, the ITQ's, or None without. corrections_: whether they are used.
     pivot_distances_: (n, n_pivots) float32, or None without pivots. cells_: the fitted Cells, or None.
+    calibration_: the Calibration that `calibrate` made, or None before.
     """
 
     vectors_: FloatArray
@@ -47,6 +61,7 @@ class Cascade:
     corrections_: bool
     pivot_distances_: FloatArray | None
     cells_: Cells | None
+    calibration_: Calibration | None
     _ids_and_none: Ids | None
     _flat_codes: FlatCodes | None
     _cell_codes: CellCodes | None
@@ -109,20 +124,54 @@ class Cascade:
         self._ids_and_none = None if ids is None else with_none(checked_ids)
         self.codes_, self.corrections_, self.pivot_distances_, self.cells_ = codes, pays, distances, cells
         self._flat_codes, self._cell_codes = flat_codes, cell_codes
+        self.calibration_ = None
         return self
+
+    def calibrate(
+        self,
+        target_recall: float = 0.95,
+        k: int = 10,
+        queries: ArrayLike | None = None,
+        *,
+        confidence: float = 0.95,
+        n_queries: int = 1000,
+        seconds: float | None = None,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> Calibration:
+        """Measure what recall costs here, for `search` to reach a target with as little work as it takes.
+
+        target_recall: a RecallWarning says so when it takes exact search. Others can be asked for as well.
+        queries: (q, d) floating point of norm 1, like those to come and not among the vectors; None takes vectors,
+            each left out of its own answer. The other parameters are those of `recall.calibrate`.
+        Returns: the Calibration, which is kept until the next `build`.
+        Raises: InputError; DimensionError when d differs; NotFittedError before build.
+        """
+        check_target(target_recall)
+        self._check_built()
+        if queries is not None:
+            queries = check_queries(queries, self.vectors_.shape[1])
+        self.calibration_ = calibrate(
+            CascadeSieve(self), k, queries, confidence=confidence, n_queries=n_queries, seconds=seconds,
+            seed=seed, progress=progress,
+        )  # fmt: skip
+        self.calibration_.warn_unless_reached(target_recall, stacklevel=2)
+        return self.calibration_
 
     @overload
     def search(
-        self, queries: ArrayLike, k: int = ..., *, n_candidates: int = ..., scoring: Scoring = ...,
+        self, queries: ArrayLike, k: int = ..., *, n_candidates: int | None = ..., scoring: Scoring = ...,
         pivot_threshold: float | None = ..., n_probes: int | None = ..., probe_margin: float | None = ...,
-        rerank_margin: float = ..., allowed: ArrayLike | None = ..., threads: int = ..., explain: Literal[False] = ...,
+        rerank_margin: float = ..., target_recall: float | None = ..., allowed: ArrayLike | None = ...,
+        threads: int = ..., explain: Literal[False] = ...,
     ) -> tuple[Ids, FloatArray]: ...  # fmt: skip
 
     @overload
     def search(
-        self, queries: ArrayLike, k: int = ..., *, n_candidates: int = ..., scoring: Scoring = ...,
+        self, queries: ArrayLike, k: int = ..., *, n_candidates: int | None = ..., scoring: Scoring = ...,
         pivot_threshold: float | None = ..., n_probes: int | None = ..., probe_margin: float | None = ...,
-        rerank_margin: float = ..., allowed: ArrayLike | None = ..., threads: int = ..., explain: Literal[True],
+        rerank_margin: float = ..., target_recall: float | None = ..., allowed: ArrayLike | None = ...,
+        threads: int = ..., explain: Literal[True],
     ) -> Explained: ...  # fmt: skip
 
     def search(
@@ -130,12 +179,13 @@ class Cascade:
         queries: ArrayLike,
         k: int = 10,
         *,
-        n_candidates: int = 500,
+        n_candidates: int | None = None,
         scoring: Scoring = "asymmetric",
         pivot_threshold: float | None = None,
         n_probes: int | None = None,
         probe_margin: float | None = None,
         rerank_margin: float = 2.0,
+        target_recall: float | None = None,
         allowed: ArrayLike | None = None,
         threads: int = 1,
         explain: bool = False,
@@ -143,8 +193,8 @@ class Cascade:
         """The k nearest vectors of each query, best first, equal scores by row.
 
         queries: (q, d) floating point, rows of L2 norm 1.
-        n_candidates: how many the codes pass on to the rerank, at most; n or more, without pivots and with every
-            cell visited, is exact search.
+        n_candidates: how many the codes pass on to the rerank, at most; None is 500; n or more, without pivots and
+            with every cell visited, is exact search.
         scoring: of the ITQ's codes: "asymmetric" keeps the query's floats, "hamming" compares code with code.
         pivot_threshold: passes over vectors by their pivots first (see `PivotFilter.passes`); None does not.
         n_probes: how many cells to visit, and those that tie with the last. probe_margin: or those whose score, a
@@ -152,6 +202,8 @@ class Cascade:
             is a margin of twice the spread of the cells' scores.
         rerank_margin: with cells, a code whose estimate is so many standard errors below the k-th best cosine found
             yet is not reranked.
+        target_recall: in place of all of the above, the plan that `calibrate` certified to reach it; where there is
+            none, exact search and a RecallWarning. It was measured without `allowed`.
         allowed: (n,) bool, which vectors may be found; None allows all. Up to n_candidates are all compared, and so
             are more where that is quicker than looking at codes (see `exact.answers_exactly`).
         threads: that share the queries; the results do not depend on it.
@@ -159,15 +211,26 @@ class Cascade:
         Returns: ids (q, k) and scores (q, k) float32, the cosines; where fewer than k vectors are left,
             padded with id −1 (None for string ids) and score −inf; of shape (q, 0) when there are no vectors.
             With explain, a third: a list of Stage, in order.
-        Raises: InputError for a parameter out of range or without its part of the cascade, k above n_candidates, or
-            rows not of norm 1; DimensionError when d differs; NotFittedError before build.
+        Raises: InputError for a parameter out of range or without its part of the cascade, k above n_candidates, rows
+            not of norm 1, or a target without a calibration for k; DimensionError when d differs; NotFittedError
+            before build.
         """
-        if not hasattr(self, "ids_"):
-            raise NotFittedError("this Cascade holds no vectors yet: call build(vectors)")
+        self._check_built()
+        exact = False
+        if target_recall is not None:
+            chosen = plan_for(
+                self.calibration_, target_recall, k,
+                n_candidates, scoring, pivot_threshold, n_probes, probe_margin, rerank_margin,
+            )  # fmt: skip
+            exact, n_candidates = chosen.exact, max(k, chosen.n_candidates)
+            n_probes, probe_margin, rerank_margin = chosen.n_probes, chosen.probe_margin, chosen.rerank_margin
+            scoring, pivot_threshold = chosen.scoring, chosen.pivot_threshold
+        n_candidates = Plan.n_candidates if n_candidates is None else n_candidates
         check_search(k, n_candidates, threads, n_probes, probe_margin, rerank_margin)
-        by_cells = self._takes_cells(
-            scoring, pivot_threshold, n_probes is not None or probe_margin is not None
-        )
+        by_cells = takes_cells(
+            scoring, pivot_threshold, n_probes is not None or probe_margin is not None,
+            coded=self.codes_ is not None, pivoted=self.pivot_distances_ is not None, celled=self.cells_ is not None,
+        )  # fmt: skip
         n, d = self.vectors_.shape
         queries = check_queries(queries, d)
         mask = None if allowed is None else check_allowed(allowed, n)
@@ -181,7 +244,9 @@ class Cascade:
         stages: list[Stage] = []
         n_codes: int | RowArray = n
         codes = None if self.itq is None or scoring != "hamming" else self.itq.transform(queries)
-        if by_cells or self._flat_codes is None:
+        if exact:
+            found = search_exact(self.vectors_, queries, k, mask, threads=threads, explain=explain)
+        elif by_cells or self._flat_codes is None:
             if self._cell_codes is None:
                 found = nothing_found(len(queries), k, 4)
             else:
@@ -208,23 +273,9 @@ class Cascade:
             return self._ids_of(rows), scores
         return self._ids_of(rows), scores, [*stages, *stages_of(found, n_codes)]
 
-    def _takes_cells(self, scoring: Scoring, pivot_threshold: float | None, chosen: bool) -> bool:
-        """Whether a search goes by cells, once it is known that it can go at all. chosen: whether cells were."""
-        if scoring not in ("asymmetric", "hamming"):
-            raise InputError(f"scoring must be 'asymmetric' or 'hamming', got {scoring!r}")
-        if scoring == "hamming" and self.codes_ is None:
-            raise InputError("scoring='hamming' compares codes of an ITQ: make the cascade with Cascade(itq)")
-        if pivot_threshold is not None and self.pivot_distances_ is None:
-            raise InputError(
-                "pivot_threshold needs pivots: make the cascade with Cascade(itq, PivotFilter())"
-            )
-        by_cells = self.cells_ is not None and scoring == "asymmetric" and pivot_threshold is None
-        if chosen and not by_cells:
-            raise InputError(
-                "n_probes and probe_margin choose cells: make the cascade with Cascade(cells=…), and search it "
-                "without pivots and with scoring='asymmetric'"
-            )
-        return by_cells
+    def _check_built(self) -> None:
+        if not hasattr(self, "ids_"):
+            raise NotFittedError("this Cascade holds no vectors yet: call build(vectors)")
 
     def _ids_of(self, rows: RowArray) -> Ids:
         return rows if self._ids_and_none is None else self._ids_and_none[rows]

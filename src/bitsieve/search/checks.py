@@ -70,6 +70,28 @@ def _check_search(
     check_margin(rerank_margin, "rerank_margin")
 
 
+def takes_cells(
+    scoring: str, pivot_threshold: float | None, chosen: bool, *, coded: bool, pivoted: bool, celled: bool
+) -> bool:
+    """Whether a search goes by cells, once it is known that it can go at all.
+
+    chosen: whether the search chooses cells. coded, pivoted, celled: whether there are codes of an ITQ, pivots, cells.
+    """
+    if scoring not in ("asymmetric", "hamming"):
+        raise InputError(f"scoring must be 'asymmetric' or 'hamming', got {scoring!r}")
+    if scoring == "hamming" and not coded:
+        raise InputError("scoring='hamming' compares codes of an ITQ: make the cascade with Cascade(itq)")
+    if pivot_threshold is not None and not pivoted:
+        raise InputError("pivot_threshold needs pivots: make the cascade with Cascade(itq, PivotFilter())")
+    by_cells = celled and scoring == "asymmetric" and pivot_threshold is None
+    if chosen and not by_cells:
+        raise InputError(
+            "n_probes and probe_margin choose cells: make the cascade with Cascade(cells=…), and search it "
+            "without pivots and with scoring='asymmetric'"
+        )
+    return by_cells
+
+
 def check_queries(queries: ArrayLike, d: int) -> FloatArray:
     """Return queries as a C-contiguous float32 array of unit rows, as `check_vectors` does, or raise what it raises.
 

@@ -229,6 +229,13 @@ def fact(connection: apsw.Connection, name: str) -> Any:
     return None if value is None else json.loads(value)
 
 
+def facts_named(connection: apsw.Connection, prefix: str) -> list[str]:
+    """The JSON of all facts whose names begin with a prefix."""
+    select = "SELECT value FROM facts WHERE substr(name, 1, length(?1)) = ?1 ORDER BY name"
+    rows: Any = connection.execute(select, (prefix,)).fetchall()
+    return [value for (value,) in rows]
+
+
 def set_fact(connection: apsw.Connection, name: str, value: Any) -> None:
     """Replace what holds under this name by a JSON value."""
     connection.execute(

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from ..comparison import ComparisonReport
     from ..results import ExperimentReport
 
+TEMPLATES = "bitsieve.evaluation.report"
+
 
 def write_report(report: "ExperimentReport | Mapping[str, Any]", path: str | Path) -> Path:
     """Write an experiment as one HTML file: figures, tables, captions, no script, nothing fetched.
@@ -23,10 +25,10 @@ def write_report(report: "ExperimentReport | Mapping[str, Any]", path: str | Pat
         MissingExtraError without matplotlib or Jinja2.
     """
     facts = _plain(report, "bitsieve-experiment", FORMAT_VERSION)
-    _require_extra()
+    require_extra()
     from .pages import experiment_page
 
-    return _write(_fill("experiment.html.j2", experiment_page(facts)), Path(path))
+    return write_page("experiment.html.j2", experiment_page(facts), path)
 
 
 def write_comparison(comparison: "ComparisonReport | Mapping[str, Any]", path: str | Path) -> Path:
@@ -39,10 +41,10 @@ def write_comparison(comparison: "ComparisonReport | Mapping[str, Any]", path: s
 
     facts = _plain(comparison, "bitsieve-comparison", COMPARISON_VERSION)
     facts["reports"] = [_plain(report, "bitsieve-experiment", FORMAT_VERSION) for report in facts["reports"]]
-    _require_extra()
+    require_extra()
     from .comparison_page import comparison_page
 
-    return _write(_fill("comparison.html.j2", comparison_page(facts)), Path(path))
+    return write_page("comparison.html.j2", comparison_page(facts), path)
 
 
 def _plain(
@@ -61,7 +63,8 @@ def _plain(
     return facts
 
 
-def _require_extra() -> None:
+def require_extra() -> None:
+    """Raise MissingExtraError where matplotlib or Jinja2, which draw and fill pages, are not installed."""
     try:
         import jinja2  # noqa: F401
         import matplotlib  # noqa: F401
@@ -69,20 +72,23 @@ def _require_extra() -> None:
         raise MissingExtraError("the HTML report", "report") from error
 
 
-def _fill(template: str, context: dict[str, Any]) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+def write_page(template: str, context: dict[str, Any], path: str | Path, *, package: str = TEMPLATES) -> Path:
+    """Fill a template and write it; an existing file is replaced only when the new one is complete.
+
+    package: that has the template in its folder `templates`; it may extend and import those here.
+    Returns: the path written.
+    """
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("bitsieve.evaluation.report"),
+        loader=ChoiceLoader([PackageLoader(package), PackageLoader(TEMPLATES)]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(template).render(context)
-
-
-def _write(page: str, path: Path) -> Path:
+    page = environment.get_template(template).render(context)
+    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -1,0 +1,205 @@
+"""What follows from the numbers, in plain words; the same numbers always give the same words."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..codec.cells import MOST_BITS
+from ..evaluation.report.numbers import megabytes, milliseconds, number, percent
+from ..index.build import CELLS_FROM
+from ..recall.bounds import lower_bound
+from .results import Finalist, ModelAdvice, Way
+from .setup import Setup
+from .tables import rounded_down, whole
+
+WORTH_MS = 2.0
+"""What codes have to save of a query's time to be worth their making: embedding the query takes several times that."""
+
+
+def is_worth(saved_ms: float, n_vectors: int, n_total: int) -> bool:
+    """Whether codes save enough of a query's time, with all vectors that there are: it grows as they do."""
+    return saved_ms * n_total / n_vectors >= WORTH_MS
+
+
+def of_model(advice: ModelAdvice, setup: Setup) -> list[str]:
+    """The recommendation for the vectors of one model, a sentence or two each; `advice.text` is not read."""
+    best = None if advice.best is None else advice.finalists[advice.best]
+    said = [_verdict(advice, best, setup)]
+    if best is not None:
+        said.append(_bound(advice, best, setup))
+        said.append(_how(advice.ways[best.way], best, advice.n_total))
+        said.append(_memory(advice, best))
+    said += _others(advice, best, setup)
+    return [*said, *_caveats(advice)]
+
+
+def of_models(models: Sequence[ModelAdvice], setup: Setup) -> list[str]:
+    """What several models have beside each other; nothing of one alone."""
+    if len(models) < 2:
+        return []
+    said = []
+    for model in models:
+        embedding = f"embedding a query {milliseconds(model.embed_ms)}" if model.embed_ms is not None else ""
+        if model.best is None:
+            searching = f"nothing within the budget reaches {whole(setup.target_recall)}"
+        else:
+            best = model.finalists[model.best]
+            searching = f"{plan(model.ways[best.way], best.effort)}, searching {milliseconds(best.ms)}"
+        said.append(f"{model.model}: {'; '.join(filter(None, [searching, embedding]))}.")
+    said.append(
+        "Recall is measured against each model's own exact search. It tells what codes lose, not which model finds the "
+        "better texts."
+    )
+    return said
+
+
+def plan(way: Way, effort: float | None) -> str:
+    """A way and how hard it looks, without its scoring: "192 bits, 140 candidates"."""
+    if way.kind == "cells":
+        margin = "" if effort is None else f", probe margin {effort:g}"
+        return f"{way.n_cells:,} cells with codes of {way.n_bits} bits{margin}"
+    words = f"{way.n_bits} bits" + (" with corrections" if way.corrections else "")
+    if way.kind == "pivots":
+        words += f" after pivots at {way.pivot_threshold:.2f}"
+    if effort is not None:
+        words += f", {effort:,.0f} candidates"
+    return words
+
+
+def _verdict(advice: ModelAdvice, best: Finalist | None, setup: Setup) -> str:
+    exact = f"exact search through {advice.n_vectors:,} vectors takes {milliseconds(advice.exact_ms)}"
+    if best is None:
+        target = whole(setup.target_recall)
+        most = float(lower_bound(np.ones(advice.n_choosing), advice.confidence))
+        if most < setup.target_recall:
+            return (
+                f"{advice.n_choosing:,} queries to choose and {advice.n_trying:,} to try are too few to be sure of "
+                f"{target}: had they found everything, recall would be at least {percent(rounded_down(most))}. Ask "
+                f"more of them. Without codes, {exact} a query."
+            )
+        return (
+            f"Within {setup.budget_bytes} bytes a vector no codes keep {target} recall@{setup.k} for sure"
+            f"{_beyond(advice, setup)}. Without codes, {exact} a query."
+        )
+    way = advice.ways[best.way]
+    which = plan(way, best.effort) + (" by Hamming distance" if way.scoring == "hamming" else "")
+    which += f", {way.n_bytes} bytes a vector"
+    if advice.worth:
+        return f"Take {which}: {milliseconds(best.ms)} a query, where {exact}."
+    saved = advice.exact_ms - best.ms
+    would = f"codes would save {milliseconds(saved)} of it" if saved > 0 else "no codes are faster"
+    embedding = (
+        f"; embedding the query takes {milliseconds(advice.embed_ms)}" if advice.embed_ms is not None else ""
+    )
+    return (
+        f"Codes are not worth it here: {exact} a query, and {would}{embedding}. "
+        f"If you take them all the same, take {which}: {milliseconds(best.ms)}."
+    )
+
+
+def _beyond(advice: ModelAdvice, setup: Setup) -> str:
+    """What would do if it might be larger."""
+    larger = [way for way in advice.ways if way.n_bytes > setup.budget_bytes and way.chosen is not None]
+    if not larger:
+        return ""
+    way = min(larger, key=lambda way: (way.n_bytes, way.chosen_ms or 0))
+    return f"; {plan(way, way.points[way.chosen or 0].effort)} do in {way.n_bytes} bytes"
+
+
+def _bound(advice: ModelAdvice, best: Finalist, setup: Setup) -> str:
+    return (
+        f"Recall@{setup.k} was {percent(best.recall)} on {advice.n_trying:,} queries that had no part in this choice; "
+        f"with {whole(setup.confidence)} confidence it is at least {percent(rounded_down(best.low))}."
+    )
+
+
+def _how(way: Way, best: Finalist, n_total: int) -> str:
+    """How to have it."""
+    effort = f"{best.effort:g}" if way.kind == "cells" else f"{best.effort:.0f}"
+    if way.kind == "cells":
+        if n_total >= CELLS_FROM and way.n_bits == MOST_BITS:
+            return f"An index of so many passages has such cells: search it with probe_margin={effort}."
+        return f"That is Cascade(cells=Cells({way.n_cells}, n_bits={way.n_bits})), searched with probe_margin={effort}."
+    if way.kind == "pivots":
+        return (
+            f"That is Cascade(ITQ({way.n_bits}), PivotFilter()), searched with "
+            f"pivot_threshold={way.pivot_threshold:.2f}, n_candidates={effort}."
+        )
+    if way.scoring == "hamming":
+        return f"That is Cascade(ITQ({way.n_bits})), searched with scoring='hamming', n_candidates={effort}."
+    if n_total >= CELLS_FROM:
+        return f"That is Cascade(ITQ({way.n_bits})), searched with n_candidates={effort}."
+    return f"Make the index with --n-bits {way.n_bits} and search it with n_candidates={effort}."
+
+
+def _memory(advice: ModelAdvice, best: Finalist) -> str:
+    n, copies = advice.n_vectors, advice.rerank_bytes
+    codes = n * advice.ways[best.way].n_bytes
+    size = megabytes(codes) if codes >= 1e6 else f"{number(codes / 1000)} kB"
+    return (
+        f"What filters takes {size} of memory. What candidates are compared with, a copy in "
+        f"bytes and the float32 vectors, is {megabytes(n * copies)} more ({copies:,} bytes a vector), and may stay on "
+        "disk."
+    )
+
+
+def _others(advice: ModelAdvice, best: Finalist | None, setup: Setup) -> list[str]:
+    """What the other families cost, and the fewest bytes that do."""
+    said = []
+    ways = advice.ways
+    by_family = {ways[finalist.way].family: finalist for finalist in advice.finalists}
+    taken = None if best is None else ways[best.way].family
+    plain = "Without cells" if taken == "cells" else "Asymmetric"
+    for family, name in {
+        "asymmetric": plain,
+        "hamming": "By Hamming distance",
+        "cells": "With cells",
+    }.items():
+        other = by_family.get(family)
+        if family == taken or (family == "cells" and not any(way.kind == "cells" for way in ways)):
+            continue
+        if other is None or other.effort is None:
+            said.append(f"{name}: {whole(setup.target_recall)} is out of reach within the budget.")
+        else:
+            way = ways[other.way]
+            said.append(f"{name}: {plan(way, other.effort)}, {way.n_bytes} bytes, {milliseconds(other.ms)}.")
+    said.append(_pivots(advice, by_family, setup))
+    if best is not None:
+        least = [way for way in ways if way.chosen is not None and way.n_bytes < ways[best.way].n_bytes]
+        if least:
+            way = min(least, key=lambda way: (way.n_bytes, way.chosen_ms or 0))
+            effort = way.points[way.chosen or 0].effort
+            said.append(
+                f"Fewest bytes: {plan(way, effort)}, {way.n_bytes} bytes, {milliseconds(way.chosen_ms)}."
+            )
+    return [sentence for sentence in said if sentence]
+
+
+def _pivots(advice: ModelAdvice, by_family: dict[str, Finalist], setup: Setup) -> str:
+    pivots, codes = by_family.get("pivots"), by_family.get("asymmetric")
+    if codes is None:
+        return ""
+    if pivots is None or pivots.effort is None:
+        return f"Pivots lose too much: behind them codes do not keep {whole(setup.target_recall)}."
+    way = advice.ways[pivots.way]
+    extra = way.n_bytes - advice.ways[codes.way].n_bytes
+    did = f"at {way.pivot_threshold:.2f} they remove {percent(way.reduction, 0)} of the corpus"
+    times = f"a query takes {milliseconds(pivots.ms)} with them and {milliseconds(codes.ms)} without"
+    if pivots.ms >= codes.ms:
+        return f"Pivots cost more than they save here: {did}, and {times}."
+    over = f", beyond the budget of {setup.budget_bytes}" if way.n_bytes > setup.budget_bytes else ""
+    return f"Pivots save time here: {did}, and {times}. They take {extra} bytes a vector more{over}."
+
+
+def _caveats(advice: ModelAdvice) -> list[str]:
+    said = []
+    if advice.n_total > advice.n_vectors + advice.n_choosing + advice.n_trying:
+        times = advice.n_total / advice.n_vectors
+        said.append(
+            f"Measured on {advice.n_vectors:,} of {advice.n_total:,} vectors, drawn at random. Through all, exact "
+            f"search and scans of codes take about {number(times, 1 if times < 10 else 0)} times as long, cells less, "
+            "and the same recall takes more candidates: --rows measures more of them."
+        )
+    if "held out" in advice.asked_by:
+        said.append(f"Who asked: {advice.asked_by}. Real queries may be harder: give yours with --queries.")
+    return said

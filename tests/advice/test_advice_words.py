@@ -1,0 +1,145 @@
+"""The recommendation in words, from invented numbers."""
+
+from dataclasses import replace
+
+from advice_numbers import SETUP, finalist, model_advice, usual, way
+
+from bitsieve.advice.setup import Setup
+from bitsieve.advice.words import is_worth, of_model, of_models
+
+
+def test_codes_that_save_much_are_recommended_with_bound_memory_and_how_to_have_them() -> None:
+    text = of_model(usual(), SETUP)
+    assert text[0] == (
+        "Take 192 bits, 140 candidates, 24 bytes a vector: 0.12 ms a query, where exact search through 100,000 vectors "
+        "takes 6.50 ms."
+    )
+    assert text[1] == (
+        "Recall@10 was 96.1% on 500 queries that had no part in this choice; with 95% confidence it is at least 95.1%."
+    )
+    assert "Cascade(ITQ(192))" in text[2]
+    assert "n_candidates=140" in text[2]
+    assert "2.4 MB of memory" in text[3]
+    assert "1,924 bytes a vector" in text[3]  # 384 + 4 + 4 · 384
+
+
+def test_pivots_that_cost_more_than_they_save_are_named_with_both_times() -> None:
+    assert (
+        "Pivots cost more than they save here: at 0.17 they remove 40% of the corpus, and a query takes 3.50 ms with "
+        "them and 0.12 ms without."
+    ) in of_model(usual(), SETUP)
+
+
+def test_pivots_that_save_time_are_named_with_the_bytes_they_take() -> None:
+    ways = [way(ms=0.5), way("pivots", ms=0.2)]
+    text = of_model(model_advice(ways, [finalist(0, ways[0]), finalist(1, ways[1])], best=0), SETUP)
+    assert any(
+        s.startswith("Pivots save time here") and "32 bytes a vector more, beyond the budget of 32" in s
+        for s in text
+    )
+
+
+def test_pivots_that_lose_the_target_are_said_to() -> None:
+    ways = [way(), way("pivots", chosen=None)]
+    text = of_model(model_advice(ways, [finalist(0, ways[0])], best=0), SETUP)
+    assert "Pivots lose too much: behind them codes do not keep 95%." in text
+
+
+def test_a_small_corpus_is_told_that_codes_are_not_worth_it_by_measured_times() -> None:
+    ways = [way(ms=0.03, effort=70)]
+    small = model_advice(
+        ways, [finalist(0, ways[0])], best=0, exact_ms=0.48, n_vectors=10_000, n_total=11_000, embed_ms=8.0
+    )
+    assert not small.worth
+    assert of_model(small, SETUP)[0] == (
+        "Codes are not worth it here: exact search through 10,000 vectors takes 0.48 ms a query, and codes would save "
+        "0.45 ms of it; embedding the query takes 8.00 ms. If you take them all the same, take 192 bits, 70 "
+        "candidates, 24 bytes a vector: 0.030 ms."
+    )
+
+
+def test_codes_slower_than_exact_search_are_not_worth_it() -> None:
+    ways = [way(ms=0.6)]
+    text = of_model(model_advice(ways, [finalist(0, ways[0])], best=0, exact_ms=0.5), SETUP)
+    assert "no codes are faster" in text[0]
+
+
+def test_what_codes_save_is_judged_by_all_vectors_there_are() -> None:
+    assert not is_worth(0.5, 10_000, 10_000)
+    assert is_worth(0.5, 10_000, 100_000)
+
+
+def test_the_budget_is_kept_and_what_lies_beyond_is_named() -> None:
+    ways = [way(n_bits=64, chosen=None), way(n_bits=384, effort=100)]
+    text = of_model(model_advice(ways, [], best=None), SETUP)
+    assert text[0].startswith(
+        "Within 32 bytes a vector no codes keep 95% recall@10 for sure; 384 bits, 100 candidates do in 48 bytes."
+    )
+    assert not any("--n-bits" in sentence for sentence in text)
+
+
+def test_too_few_queries_to_be_sure_are_said_to_be() -> None:
+    ways = [way(chosen=None)]
+    text = of_model(model_advice(ways, [], best=None, n_choosing=20, n_trying=20, confidence=0.95), SETUP)
+    assert "are too few to be sure of 95%" in text[0]
+
+
+def test_fewer_bytes_that_do_are_named() -> None:
+    assert "Fewest bytes: 64 bits, 1,800 candidates, 8 bytes, 0.34 ms." in of_model(usual(), SETUP)
+
+
+def test_cells_are_recommended_with_their_margin_and_plain_codes_beside_them() -> None:
+    ways = [way(), way("cells", 248, 0.05, 0.12)]
+    many = model_advice(ways, [finalist(0, ways[0]), finalist(1, ways[1])], best=1)
+    text = of_model(many, SETUP)
+    assert text[0].startswith(
+        "Take 512 cells with codes of 248 bits, probe margin 0.12, 32 bytes a vector: 0.050 ms"
+    )
+    assert "An index of so many passages has such cells: search it with probe_margin=0.12." in text
+    assert "Without cells: 192 bits, 140 candidates, 24 bytes, 0.12 ms." in text
+    few = of_model(replace(many, n_total=30_000, n_vectors=29_000), SETUP)
+    assert "That is Cascade(cells=Cells(512, n_bits=248)), searched with probe_margin=0.12." in few
+
+
+def test_hamming_distance_is_named_where_it_wins() -> None:
+    ways = [way("hamming", 256, 0.05, 470)]
+    text = of_model(model_advice(ways, [finalist(0, ways[0])], best=0), SETUP)
+    assert text[0].startswith("Take 256 bits, 470 candidates by Hamming distance, 32 bytes a vector")
+    assert "scoring='hamming', n_candidates=470" in text[2]
+    assert "Asymmetric: 95% is out of reach within the budget." in text
+
+
+def test_a_small_indexs_bits_are_an_option_of_its_making() -> None:
+    text = of_model(replace(usual(), n_total=20_000, n_vectors=19_000), SETUP)
+    assert "Make the index with --n-bits 192 and search it with n_candidates=140." in text
+
+
+def test_a_sample_is_said_to_be_one() -> None:
+    text = of_model(replace(usual(), n_total=3_000_000), SETUP)
+    assert any(
+        s.startswith("Measured on 100,000 of 3,000,000 vectors") and "30 times as long" in s for s in text
+    )
+    assert not any("Measured on" in sentence for sentence in of_model(usual(), SETUP))
+
+
+def test_queries_of_your_own_are_not_warned_of() -> None:
+    assert any("--queries" in sentence for sentence in of_model(usual(), SETUP))
+    own = replace(usual(), asked_by="queries of your own")
+    assert not any("--queries" in sentence for sentence in of_model(own, SETUP))
+
+
+def test_targets_are_shown_as_they_were_asked_for() -> None:
+    assert "keep 98.5%" in " ".join(
+        of_model(model_advice([way(chosen=None)], [], None), Setup(target_recall=0.985))
+    )
+
+
+def test_models_are_set_beside_each_other_with_what_embedding_takes() -> None:
+    one, other = (
+        replace(usual(), model="a/one", embed_ms=8.0),
+        replace(usual(), model="a/other", embed_ms=28.0),
+    )
+    text = of_models([one, other], SETUP)
+    assert text[0] == "a/one: 192 bits, 140 candidates, searching 0.12 ms; embedding a query 8.00 ms."
+    assert "not which model finds the better texts" in text[-1]
+    assert of_models([one], SETUP) == []
