@@ -47,7 +47,8 @@ class Calibration:
 
     k: of recall@k. confidence: of a choice by `plan_for`.
     points: in the order in which they are tested, dearest and safest first; the first is exact search.
-    n_queries: that certified, 0 where there is only exact search. sampled: whether these were documents, each left out of its own answer.
+    n_queries: that certified, 0 where there is only exact search.
+    sampled: whether these were documents, each left out of its own answer.
     queries_digest: of their vectors, 16 digits of a sha256. n: vectors that were searched.
     seconds: that it took. seed: what queries were drawn with. date: when it ended, ISO 8601 in UTC.
     """
