@@ -181,7 +181,8 @@ def show(name: str, result: dict[str, Any]) -> None:
         where = f"{point['field']} < {point['limit']}"
         print(f"    {where} {point['setting']}: recall {point['recall']:.4f}, p50 {point['p50_ms']:.2f} ms")
     if "cascade" in result:
-        print(f"  times a bare Cascade's: {result['cascade']['ratios']}")
+        for way, ratios in result["cascade"]["ratios"].items():
+            print(f"  {way}, times a bare Cascade's: {ratios}")
     if "delete" in result:
         print(f"  delete {result['delete']['seconds']:.2f} s")
     if "reopen" in result:

@@ -56,5 +56,14 @@ class BitsieveIndex:
         found = self.index.search_batch(vectors=queries, k=k, **self.setting)  # type: ignore[arg-type]
         return [[Found(hit.id, hit.text or "", hit.metadata) for hit in hits] for hits in found]
 
+    def search_ids(self, query: NDArray[np.float32], k: int) -> list[int]:
+        """Rows of documents, without the rest."""
+        hits = self.index.search(vector=query, k=k, ids_only=True, **self.setting)  # type: ignore[arg-type]
+        return [int(hit.id[4:]) for hit in hits]
+
+    def search_ids_batch(self, queries: NDArray[np.float32], k: int) -> list[list[int]]:
+        found = self.index.search_batch(vectors=queries, k=k, ids_only=True, **self.setting)  # type: ignore[arg-type]
+        return [[int(hit.id[4:]) for hit in hits] for hits in found]
+
     def delete(self, below: Below) -> None:
         self.index.delete(where={below.field: {"$lt": below.limit}})

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from filters import measure
+from index_cascade import _ratios
 from index_documents import N_BYTES, Documents, limits
 from index_peers import OURS, SYSTEMS, Below, MissingSystemError, system
-from index_stages import STAGES, _ratios
+from index_stages import STAGES
 from machine import thread_environment
 from vectors import Data, unit
 
@@ -89,7 +90,7 @@ def test_recall_under_filters_is_at_least_99_percent(vectors: np.ndarray, tmp_pa
 def test_ratio_is_how_many_times_as_long_the_index_takes_at_the_same_recall() -> None:
     point = {f"{way}_{kind}": speed for way, speed in (("index", 50), ("cascade", 100))
              for kind in ("single", "batch", "single_cpu", "batch_cpu")}  # fmt: skip
-    assert _ratios([{**point, "index_recall": 0.99, "cascade_recall": 0.99}])["single"]["0.95"] == 2
+    assert _ratios([{**point, "index_recall": 0.99, "cascade_recall": 0.99}], "index")["single"]["0.95"] == 2
 
 
 STAGES_HERE = [stage for stage in STAGES if stage != "cascade"]

@@ -17,8 +17,9 @@ from recording_vfs import below, kind_of
 
 from bitsieve.errors import DiskError
 from bitsieve.index import Index
-from bitsieve.store.catalog import Catalog, records
+from bitsieve.store.catalog import Catalog
 from bitsieve.store.disk import Disk
+from bitsieve.store.facts import records
 
 CODES = (errno.EIO, errno.ENOSPC)
 LONGEST_SECONDS = 5.0

@@ -14,8 +14,9 @@ from small_index import ask, build_index, contents, given, kill_a_writer, small_
 from bitsieve.errors import DiskError
 from bitsieve.index import Index
 from bitsieve.index.inspection import verify_folder
-from bitsieve.store.catalog import Catalog, generation_of
+from bitsieve.store.catalog import Catalog
 from bitsieve.store.disk import Disk
+from bitsieve.store.facts import generation_of
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes of another user")
 

@@ -16,9 +16,9 @@ import apsw
 from ..errors import DamageError, DiskError, InputError
 from ..store.arrays import BLOCK_BYTES, FileRecord
 from ..store.arrays.mapped import opened, read_block
-from ..store.catalog import fact, generation_of, records
 from ..store.connections import connect
 from ..store.disk import Disk
+from ..store.facts import fact, generation_of, records
 from ..store.noted import note_generation
 from ..store.sqlite_errors import CATALOG, explained_sql
 from .reading import Reader

@@ -10,8 +10,9 @@ import apsw
 from ..errors import BitsieveError, DamageError
 from ..store import documents
 from ..store.arrays import Finding, verify_arrays
-from ..store.catalog import Catalog, fact, records
+from ..store.catalog import Catalog
 from ..store.disk import Disk
+from ..store.facts import fact, records
 from ..store.sqlite_errors import CATALOG
 from .snapshot import Snapshot
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from ..store.catalog import fact
+from ..store.facts import fact
 from .calibrations import Calibrations
 from .model import VectorSource
 from .opening import Files

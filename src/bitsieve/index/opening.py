@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ..codec import ITQ
 from ..errors import InputError
-from ..store.catalog import Catalog, fact
+from ..store.catalog import Catalog
 from ..store.disk import Disk
+from ..store.facts import fact
 from ..store.keywords import check_tokenizer
 from ..store.lock import LOCK, WriterLock
 from ..store.sqlite_errors import CATALOG

@@ -8,7 +8,8 @@ from typing import TypeVar
 import apsw
 
 from ..errors import MissingFileError
-from ..store.catalog import Catalog, generation_of
+from ..store.catalog import Catalog
+from ..store.facts import generation_of
 from .snapshot import Snapshot, load
 
 T = TypeVar("T")

@@ -1,7 +1,7 @@
 """Recall of an index: asked for, measured, and watched."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import apsw
 import numpy as np
@@ -14,7 +14,7 @@ from ..recall.bounds import check_confidence
 from ..recall.measuring import BATCH, Queries
 from ..recall.record import check_target
 from ..recall.truth import recalls
-from ..store.catalog import fact
+from ..store.facts import fact
 from .calibrations import Calibrated, all_in_catalog, calibrate_snapshot, name_of, to_json
 from .searches import Searches
 from .searching import Steps, query_vectors
@@ -22,7 +22,6 @@ from .sieve import IndexSieve, index_plan
 from .snapshot import Snapshot
 from .view import check_plan
 from .watch import DayOfRecall, Watch, from_json
-from .watch import to_json as days_to_json
 
 WATCHED = "recall by day"
 """The name of the fact that the catalog keeps the days under."""
@@ -168,8 +167,7 @@ class Recalls(Searches):
             raise InputError(f"rate must be from 0 to 1, a share of the searches, got {rate!r}")
         target, confidence = check_target(target_recall), check_confidence(confidence)
         self.unwatch()
-        keep = None if self._writer is None else self._keep_days
-        self._watch = Watch(rate, target, confidence, seed, self.recall_by_day(), keep)
+        self._watch = Watch(rate, target, confidence, seed, self.recall_by_day(), self._keep_days)
         return self._watch
 
     def unwatch(self) -> None:
@@ -190,9 +188,15 @@ class Recalls(Searches):
         self.unwatch()
         super().close()
 
-    def _keep_days(self, days: Sequence[DayOfRecall]) -> None:
+    def _keep_days(self, days: Sequence[DayOfRecall], wait: bool) -> bool:
+        """Whether they are where they are to be. wait: for another thread that writes, such as an `add` that embeds."""
+        if self._writer is None:
+            return True
+        if not wait and self._writing.locked():
+            return False
         with self._alone() as writer:
-            writer.set_fact(WATCHED, days_to_json(days))
+            writer.set_fact(WATCHED, [asdict(day) for day in days])
+        return True
 
     def _vectors_of(self, queries: Sequence[str] | ArrayLike) -> FloatArray:
         texts = isinstance(queries, (list, tuple)) and all(isinstance(query, str) for query in queries)

@@ -15,7 +15,7 @@ from ..arrays import BoolArray, FloatArray, RowArray
 from ..errors import DamageError
 from ..search.merge import merge_found
 from ..store import documents
-from ..store.catalog import fact, generation_of, record_of
+from ..store.facts import fact, generation_of, record_of
 from ..store.migrations import version_of
 from ..store.sqlite_errors import CATALOG
 from .codec import Codec, open_codec

@@ -3,7 +3,9 @@
 import os
 import queue
 import random
+import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -63,17 +65,19 @@ class Watch:
         confidence: float,
         seed: int | None,
         before: Iterable[DayOfRecall],
-        keep: Callable[[Sequence[DayOfRecall]], None] | None,
+        keep: Callable[[Sequence[DayOfRecall], bool], bool],
     ) -> None:
+        """before: days to go on with. keep: called with all days and whether to wait, tells whether they are kept."""
         self.rate, self.target_recall, self.confidence = rate, target_recall, confidence
         self.dropped = 0
         self._random, self._keep = random.Random(seed), keep
-        self._days: dict[str, _Day] = {}
-        for number, day in enumerate(sorted(before, key=lambda day: day.date), 1):
-            self._days[day.date] = _Day(day.date, _confidence_of(confidence, number), day.n_of_recall)
+        # Replaced whole by the thread, so that nobody needs a lock to read it, which a fork might find held for ever.
+        self._told = {day.date: day for day in sorted(before, key=lambda day: day.date)}
+        self._day: _Day | None = None
+        self._changed, self._due = False, 0.0
         self._samples: queue.Queue[_Sample | None] = queue.Queue(WAITING)
-        self._lock = threading.Lock()
-        self._pid, self._stopped = os.getpid(), False
+        self._lock = threading.Lock()  # of what is taken and dropped: nothing is taken once it was stopped
+        self._pid, self._stopped, self._ended = os.getpid(), False, False
         self._thread = threading.Thread(target=self._work, name="bitsieve-watch", daemon=True)
         self._thread.start()
 
@@ -86,35 +90,40 @@ class Watch:
         lists: Sequence[Sequence[Found]],
     ) -> None:
         """What was just searched for, and found: some of it is taken."""
-        if self._stopped or self._pid != os.getpid():  # in a fork there is no thread
+        if not self._is_here():
             return
         for vector, found in zip(vectors, lists, strict=True):
             if self._random.random() < self.rate:
                 sample = _Sample(
                     snapshot, vector[np.newaxis].copy(), k, allowed, [one.score for one in found]
                 )
-                try:
-                    self._samples.put_nowait(sample)
-                except queue.Full:
-                    self.dropped += 1
+                with self._lock:
+                    if self._stopped:
+                        return
+                    try:
+                        self._samples.put_nowait(sample)
+                    except queue.Full:
+                        self.dropped += 1
 
     def days(self) -> list[DayOfRecall]:
         """What is known by now, by day."""
-        with self._lock:
-            return [self._days[date].told() for date in sorted(self._days)]
+        told = self._told
+        return [told[date] for date in sorted(told)]
 
     def wait(self) -> None:
         """Until all that was taken has been compared."""
-        self._samples.join()
+        if self._is_here():
+            self._samples.join()
 
     def stop(self) -> None:
         """Compare what is waiting, keep what was found out, and end. A second call does nothing."""
-        if self._stopped:
+        if not self._is_here():
             return
-        self._stopped = True
-        if self._pid == os.getpid():
+        with self._lock:
+            stopped, self._stopped = self._stopped, True
+        if not stopped:
             self._samples.put(None)
-            self._thread.join()
+        self._thread.join()
 
     def __enter__(self) -> "Watch":
         return self
@@ -122,65 +131,80 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _work(self) -> None:
-        changed, wait = False, KEPT_EVERY
-        while True:
-            try:
-                sample = self._samples.get(timeout=wait if changed else None)
-            except queue.Empty:
-                changed = not self._kept()
-                continue
-            try:
-                if sample is None:
-                    if changed:
-                        self._kept()
-                    return
-                changed |= self._compare(sample)
-            finally:
-                self._samples.task_done()
+    def _is_here(self) -> bool:
+        """Whether this process has the thread: a fork has not, and may find locks held by threads it has not either."""
+        return self._pid == os.getpid()
 
-    def _compare(self, sample: _Sample) -> bool:
-        """Whether the sample could be compared."""
+    def _work(self) -> None:
+        while not self._ended:
+            try:
+                self._step()
+            except Exception:  # such as a warning that is an error to the user: told, and the watch goes on
+                threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), self._thread)))
+
+    def _step(self) -> None:
+        """Compare the next search, or keep the days when it is time."""
+        now = time.monotonic()
+        if self._changed and now >= self._due:
+            self._due = now + KEPT_EVERY
+            self._keep_days(wait=False)
+        try:
+            sample = self._samples.get(timeout=max(0.0, self._due - now) if self._changed else None)
+        except queue.Empty:
+            return
+        try:
+            if sample is not None:
+                self._compare(sample)
+            else:
+                self._ended = True
+                self._keep_days(wait=True)
+        finally:
+            self._samples.task_done()
+
+    def _compare(self, sample: _Sample) -> None:
         snapshot, vector, k, allowed, scores = sample
         try:
             (true,) = snapshot.nearest(vector, k, Plan(exact=True), allowed)
         except BitsieveError:  # swept away, perhaps: the next search of a user will say it if it is damaged
-            self.dropped += 1
-            return False
-        recall = float(recalls(_padded(scores, k), _padded([one.score for one in true], k))[0])
-        date = datetime.now(timezone.utc).date().isoformat()
-        with self._lock:
-            day = self._days.get(date)
-            if day is None:
-                number = len(self._days) + 1
-                day = self._days[date] = _Day(date, _confidence_of(self.confidence, number), {})
-            day.add(recall)
-            warned, told = day.warned, day.told()
-            day.warned = warned or told.upper < self.target_recall
-        if day.warned and not warned:
+            with self._lock:
+                self.dropped += 1
+            return
+        day = self._today()
+        day.add(float(recalls(_padded(scores, k), _padded([one.score for one in true], k))[0]))
+        told = day.told()
+        self._told, self._changed = {**self._told, told.date: told}, True
+        if told.upper < self.target_recall and not day.warned:
+            day.warned = True
             warnings.warn(
-                f"recall has fallen: {told.recall:.3f} in {told.n:,} searches of {date} that exact search was asked "
-                f"too, at most {told.upper:.3f} of all at {self.confidence:.0%}, and {self.target_recall:g} is wanted. "
-                "Calibrate the index again (calibrate), or learn its codec anew from what it holds now (refit)",
+                f"recall has fallen: {told.recall:.3f} in {told.n:,} searches of {told.date} that exact search was "
+                f"asked too, at most {told.upper:.3f} of all at {self.confidence:.0%}, and {self.target_recall:g} is "
+                "wanted. Calibrate the index again (calibrate), or learn its codec anew from what it holds now (refit)",
                 RecallWarning,
                 stacklevel=2,
             )
-        return True
 
-    def _kept(self) -> bool:
-        if self._keep is not None:
+    def _today(self) -> "_Day":
+        date = today()
+        if self._day is None or self._day.date != date:
+            dates, known = list(self._told), self._told.get(date)
+            number = 1 + (len(dates) if known is None else dates.index(date))
+            counts = {} if known is None else known.n_of_recall
+            self._day = _Day(date, _confidence_of(self.confidence, number), counts)
+        return self._day
+
+    def _keep_days(self, *, wait: bool) -> None:
+        """Keep what has changed; what cannot be kept now is tried again later. wait: for those who are writing."""
+        if self._changed:
             try:
-                self._keep(self.days())
+                self._changed = not self._keep(self.days(), wait)
             except BitsieveError as error:
                 warnings.warn(f"recall by day could not be kept: {error}", RecallWarning, stacklevel=2)
-                return False
-        return True
 
 
 class _Day:
     def __init__(self, date: str, confidence: float, n_of_recall: Mapping[str, int]) -> None:
-        self.warned = False
-        self._date, self._n_of_recall = date, dict(n_of_recall)
+        self.date, self.warned = date, False
+        self._n_of_recall = dict(n_of_recall)
         self._sequence = ConfidenceSequence(confidence)
         for recall, n in n_of_recall.items():
             self._sequence.add(np.full(n, float(recall)))
@@ -193,8 +217,13 @@ class _Day:
     def told(self) -> DayOfRecall:
         of_day = self._sequence
         return DayOfRecall(
-            self._date, of_day.n, of_day.mean, of_day.lower, of_day.upper, dict(self._n_of_recall)
+            self.date, of_day.n, of_day.mean, of_day.lower, of_day.upper, dict(self._n_of_recall)
         )
+
+
+def today() -> str:
+    """The day that a search counts for: ISO 8601, in UTC."""
+    return datetime.now(timezone.utc).date().isoformat()
 
 
 def _confidence_of(confidence: float, number: int) -> float:
@@ -208,17 +237,6 @@ def _padded(scores: Sequence[float], k: int) -> FloatArray:
     return row
 
 
-def to_json(days: Iterable[DayOfRecall]) -> list[dict[str, Any]]:
-    """As the catalog keeps them."""
-    return [
-        {
-            "date": day.date, "n": day.n, "recall": day.recall, "lower": day.lower, "upper": day.upper,
-            "n_of_recall": dict(day.n_of_recall),
-        }
-        for day in days
-    ]  # fmt: skip
-
-
 def from_json(stored: Iterable[Mapping[str, Any]] | None) -> list[DayOfRecall]:
-    """What `to_json` made."""
+    """Days as the catalog keeps them, by `asdict`."""
     return [DayOfRecall(**day) for day in stored or ()]

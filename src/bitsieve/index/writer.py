@@ -18,8 +18,9 @@ from ..arrays import RowArray
 from ..errors import DiskError, DuplicateIdError
 from ..store import documents
 from ..store.arrays import Kind, sweep, write_arrays
-from ..store.catalog import Catalog, fact, set_fact
+from ..store.catalog import Catalog
 from ..store.disk import Disk
+from ..store.facts import fact, set_fact
 from .build import write_segment
 from .codec import FIT_FROM, LEARNED_FROM, Codec, codec_arrays, learn
 from .given import Documents, first_of

@@ -8,7 +8,6 @@ A write is one transaction. A read is one too, so it sees one generation whateve
 Connections belong to one thread; each gets its own when it first asks, and another after a fork.
 """
 
-import json
 import secrets
 import threading
 from collections.abc import Iterator
@@ -19,9 +18,9 @@ from typing import Any
 import apsw
 
 from ..errors import DamageError, DiskError, FormatError, InputError
-from .arrays import ArraysRecord
 from .connections import Immutable, connect, connect_to_read, connect_to_write, prepare
 from .disk import Disk
+from .facts import fact, generation_of, set_fact
 from .forks import let_go_at_forks, using_sqlite
 from .migrations import VERSION, migrate, version_of
 from .noted import GENERATION, last_noted, note_generation
@@ -211,56 +210,8 @@ class Catalog:
             note_generation(self._disk, self.path.parent, generation, self._identity)
 
 
-def generation_of(connection: apsw.Connection) -> int:
-    """The generation that a transaction sees."""
-    value = connection.execute("SELECT value FROM facts WHERE name = 'generation'").get
-    if value is None:
-        raise DamageError(f"{CATALOG} does not say its generation: restore it from a backup")
-    return int(value)
-
-
 def _stamp_of(connection: apsw.Connection) -> tuple[int, str]:
     return generation_of(connection), fact(connection, "identity")
-
-
-def fact(connection: apsw.Connection, name: str) -> Any:
-    """What holds for the whole index under this name, None where nothing does."""
-    value = connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).get
-    return None if value is None else json.loads(value)
-
-
-def facts_named(connection: apsw.Connection, prefix: str) -> list[str]:
-    """The JSON of all facts whose names begin with a prefix."""
-    select = "SELECT value FROM facts WHERE substr(name, 1, length(?1)) = ?1 ORDER BY name"
-    rows: Any = connection.execute(select, (prefix,)).fetchall()
-    return [value for (value,) in rows]
-
-
-def set_fact(connection: apsw.Connection, name: str, value: Any) -> None:
-    """Replace what holds under this name by a JSON value."""
-    connection.execute(
-        "INSERT INTO facts VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        (name, json.dumps(value, ensure_ascii=False, allow_nan=False)),
-    )
-
-
-def records(connection: apsw.Connection) -> list[ArraysRecord]:
-    """Of all folders of arrays that a transaction sees.
-
-    Raises: DamageError when one is none.
-    """
-    rows: Any = connection.execute(
-        "SELECT record FROM codecs UNION ALL SELECT record FROM segments"
-    ).fetchall()
-    return [record_of(text) for (text,) in rows]
-
-
-def record_of(text: str) -> ArraysRecord:
-    """The record that the catalog keeps as JSON, or DamageError."""
-    try:
-        return ArraysRecord.from_dict(json.loads(text))
-    except ValueError as error:
-        raise DamageError(f"{CATALOG} has a damaged record ({error}): restore it from a backup") from error
 
 
 def _quoted(text: str) -> str:
