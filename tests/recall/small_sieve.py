@@ -1,6 +1,6 @@
 """A small sieve to calibrate: the first few dimensions choose candidates, all of them rank those."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ def clustered(n: int, d: int = 24, seed: int = 0) -> Floats:
 
 
 class SmallSieve:
-    """searched: every (queries, k, plan) asked for. on_search: called before each search."""
+    """searched: every (queries, k, plan) asked for."""
 
     def __init__(
         self, vectors: Floats, n_dims: int = 12, depths: Sequence[int] = (20, 40, 80, 160, 320, 640)
@@ -31,7 +31,6 @@ class SmallSieve:
         self.vectors, self.n_dims, self.depths = vectors, n_dims, depths
         self.n = len(vectors)
         self.searched: list[tuple[Floats, int, Plan]] = []
-        self.on_search: Callable[[], None] = lambda: None
 
     def plans(self, k: int) -> list[Plan]:
         return [Plan(n_candidates=depth) for depth in self.depths]
@@ -41,19 +40,18 @@ class SmallSieve:
         return self.vectors[rows], rows
 
     def search(self, queries: Floats, k: int, plan: Plan) -> tuple[NDArray[np.int64], Floats]:
-        self.on_search()
         self.searched.append((queries, k, plan))
         if plan.exact:
             return self.exact(queries, k)
         depth = min(self.n, plan.n_candidates)
         coarse = queries[:, : self.n_dims] @ self.vectors[:, : self.n_dims].T
+        candidates = np.argpartition(-coarse, depth - 1, axis=1)[:, :depth]
+        of_candidates = np.einsum("qcd,qd->qc", self.vectors[candidates], queries)
+        best = np.argsort(-of_candidates, axis=1, kind="stable")[:, :k]
         rows = np.full((len(queries), k), -1)
         scores = np.full((len(queries), k), -np.inf, np.float32)
-        for i, query in enumerate(queries):
-            candidates = np.sort(np.argsort(-coarse[i], kind="stable")[:depth])
-            of_candidates = self.vectors[candidates] @ query
-            best = np.argsort(-of_candidates, kind="stable")[:k]
-            rows[i, : len(best)], scores[i, : len(best)] = candidates[best], of_candidates[best]
+        rows[:, : best.shape[1]] = np.take_along_axis(candidates, best, axis=1)
+        scores[:, : best.shape[1]] = np.take_along_axis(of_candidates, best, axis=1)
         return rows, scores
 
     def exact(self, queries: Floats, k: int) -> tuple[NDArray[np.int64], Floats]:

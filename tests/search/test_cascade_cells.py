@@ -245,3 +245,16 @@ def test_given_ids_are_returned(vectors: Vectors, queries: Vectors) -> None:
     rows, _ = Cascade(cells=2).build(vectors[:3]).search(queries, 4)
     names, _ = Cascade(cells=2).build(vectors[:3], ids=["a", "b", "c"]).search(queries, 4)
     assert names.tolist() == np.array(["a", "b", "c", None], object)[rows].tolist()
+
+
+def test_a_mask_of_what_lies_together_far_away_loses_nothing(sieve: Cascade) -> None:
+    far = np.argsort(sieve.vectors_ @ -sieve.vectors_[0])[-N // 10 :]
+    allowed = np.zeros(N, bool)
+    allowed[far] = True
+    query = sieve.vectors_[:1]
+    rows, _ = exact(query, sieve.vectors_[np.sort(far)], 10)
+    ids, _ = sieve.search(query, 10, n_candidates=85, allowed=allowed, rerank_margin=100.0)
+    near, _ = sieve.search(query, 10, n_candidates=85, allowed=allowed, rerank_margin=100.0, n_probes=1)
+    true = set(np.sort(far)[rows[0]])
+    assert len(true & set(ids[0])) >= 9
+    assert len(true & set(near[0])) < 9  # it is not so easy: the cell that is near has little of it

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from ..arrays import FloatArray
 from .record import Plan
 from .truth import Ids, recalls, without_own
+
+Clock: TypeAlias = Callable[[], float]
 
 BATCH = 100
 """Queries that are asked at once."""
@@ -61,11 +63,17 @@ class Queries:
 
 
 def measure(
-    sieve: Sieve, k: int, queries: Queries, plans: Sequence[Plan], *, go_on: Callable[[], bool] | None = None
+    sieve: Sieve,
+    k: int,
+    queries: Queries,
+    plans: Sequence[Plan],
+    *,
+    go_on: Callable[[], bool] | None = None,
+    clock: Clock | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Ask a batch of queries by each plan.
 
-    go_on: asked before each plan but the first, whether to try it and those behind it.
+    go_on: asked before each plan but the first, whether to try it and those behind it. clock: None is `perf_counter`.
     Returns: recalls (q, p), and seconds (p,) for a query, of the plans that were tried.
     """
     true = queries.scores(sieve.exact, k)
@@ -74,22 +82,25 @@ def measure(
     for plan in plans:
         if seconds and go_on is not None and not go_on():
             break
-        found, took = _timed(sieve, k, queries, plan)
+        found, took = _timed(sieve, k, queries, plan, clock)
         columns.append(recalls(found, true)[:, np.newaxis])
         seconds.append(took)
     return np.hstack(columns), np.array(seconds)
 
 
-def exact_seconds(sieve: Sieve, k: int, queries: Queries) -> float:
+def exact_seconds(sieve: Sieve, k: int, queries: Queries, clock: Clock | None = None) -> float:
     """What exact search takes for a query: measured with few of them where it takes long."""
     exact = Plan(exact=True)
-    seconds = _timed(sieve, k, queries[:4], exact)[1]
+    seconds = _timed(sieve, k, queries[:4], exact, clock)[1]
     n = min(BATCH, int(EXACT_SECONDS / max(seconds, 1e-9)))
-    return min(_timed(sieve, k, queries[:n], exact)[1] for _ in range(3)) if n > 4 else seconds
+    return min(_timed(sieve, k, queries[:n], exact, clock)[1] for _ in range(3)) if n > 4 else seconds
 
 
-def _timed(sieve: Sieve, k: int, queries: Queries, plan: Plan) -> tuple[FloatArray, float]:
+def _timed(
+    sieve: Sieve, k: int, queries: Queries, plan: Plan, clock: Clock | None
+) -> tuple[FloatArray, float]:
     """Scores, and seconds for a query."""
-    started = perf_counter()
+    clock = clock or perf_counter
+    started = clock()
     scores = queries.scores(sieve.search, k, plan)
-    return scores, (perf_counter() - started) / len(queries)
+    return scores, (clock() - started) / len(queries)
