@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 NATIVE := CMakeLists.txt $(wildcard native/*.cpp native/*.hpp native/*.cmake)
 
-.PHONY: help setup native demo test check check-native check-arm format bench bench-scaling bench-index bench-filters bench-search bench-encoder bench-recall bench-coverage crash damage clean
+.PHONY: help setup native demo test check check-native check-arm format bench bench-scaling bench-index bench-filters bench-search bench-encoder bench-recall bench-coverage bench-drift crash damage clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
@@ -67,6 +67,9 @@ bench-recall: .venv/dev ## the README's recall figures, both models by both prot
 
 bench-coverage: .venv/dev ## is a target recall kept as often as promised? 200 calibrations each, seven searches of real data
 	$(BIN)/python benchmarks/coverage.py --save
+
+bench-drift: .venv/dev ## does a watch notice when French, or a topic, is added to an English index, and what helps then?
+	$(BIN)/python benchmarks/drift.py
 
 crash: .venv/native ## kill writers 3,000 times, cut the power at every write, fail every step (about 20 minutes)
 	$(BIN)/python benchmarks/crash.py --save

@@ -186,6 +186,18 @@ def coverage_table() -> str:
     return markdown((*head, "0.99, 1,000 queries", "0.99, 2,000", "0.95 by Hoeffding"), rows)
 
 
+def drift_table() -> str:
+    """What searches find as data drift, and after how many that a watch compared it warned."""
+    rows = []
+    for result in load("drift.json")["results"]:
+        cells = []
+        for day in result["days"]:
+            warned = f", warned after {day['warned_after']}" if day["warned_after"] else ""
+            cells.append(f"{day['recall']:.3f} ({day['n_candidates'] or 'exact'}){warned}")
+        rows.append((result["added"], *cells))
+    return markdown(("added", *(day["phase"] for day in result["days"])), rows)
+
+
 def load(name: str) -> dict[str, Any]:
     loaded: dict[str, Any] = json.loads((RESULTS / name).read_text())
     return loaded

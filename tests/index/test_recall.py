@@ -129,6 +129,21 @@ def test_a_calibration_holds_until_the_index_is_another(root: Path, tmp_path: Pa
         assert len(writer.calibrations()) == (change == "compact")
 
 
+def test_a_calibration_of_several_segments_does_not_hold_for_one(tmp_path: Path) -> None:
+    with small_thresholds(), Index.create(tmp_path / "x", dimension=D, n_bits=64) as index:
+        for part in np.array_split(VECTORS, 3):
+            index.add(vectors=part)
+        index.calibrate(0.9, K, QUERIES[:100])
+        index.add(vectors=clumps(500, 4))
+        assert len(index.calibrations()) == 1
+        index.compact()
+        assert index.calibrations() == []
+        index.calibrate(0.9, K, QUERIES[:100])
+        index.add(vectors=clumps(500, 5))
+        index.compact()
+        assert len(index.calibrations()) == 1
+
+
 def test_what_is_not_reached_is_found_exactly_with_a_warning(index: Index) -> None:
     with pytest.warns(RecallWarning, match="only certain by exact search"):
         index.calibrate(0.999, K, QUERIES[:50])

@@ -49,7 +49,12 @@ def made_of(snapshot: Snapshot) -> dict[str, Any]:
     """What answers depend on, besides how many passages there are: model, codec, and the larger segments."""
     large = [view.kind for view in snapshot.views if len(view.keys) * 10 > snapshot.n_passages]
     codec = max(snapshot.codecs, default=None)
-    return {"epoch": snapshot.model_epoch, "codec": codec, "kinds": sorted(set(large)), "n_segments": len(large)}
+    return {
+        "epoch": snapshot.model_epoch,
+        "codec": codec,
+        "kinds": sorted(set(large)),
+        "n_segments": len(large),
+    }
 
 
 def calibrate_snapshot(

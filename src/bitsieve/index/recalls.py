@@ -74,8 +74,7 @@ class Recalls(Searches):
         Raises: InputError; ModelError. Warns: RecallWarning when the target is not reached.
         """
         target, k = check_target(target_recall), check_count(k, "k")
-        vectors = None if queries is None else self._vectors_of(queries)
-        snapshot = self._reader.read(lambda connection, snapshot: snapshot)
+        vectors, snapshot = self._asked_of(queries)
         calibrated = calibrate_snapshot(
             snapshot, k, vectors, confidence=confidence, n_queries=n_queries, seconds=seconds, seed=seed,
             progress=progress,
@@ -125,8 +124,7 @@ class Recalls(Searches):
         if target_recall is not None:
             plan = index_plan(self._choose(check_target(target_recall), k, Steps()).plan)
         rng = np.random.default_rng(check_count(seed, "seed", least=0))
-        vectors = None if queries is None else self._vectors_of(queries)
-        snapshot = self._reader.read(lambda connection, snapshot: snapshot)
+        vectors, snapshot = self._asked_of(queries)
         sieve = IndexSieve(snapshot)
         if vectors is None:
             asked = Queries(*sieve.sample(n_queries, rng))
@@ -198,10 +196,17 @@ class Recalls(Searches):
             writer.set_fact(WATCHED, [asdict(day) for day in days])
         return True
 
-    def _vectors_of(self, queries: Sequence[str] | ArrayLike) -> FloatArray:
+    def _asked_of(self, queries: Sequence[str] | ArrayLike | None) -> tuple[FloatArray | None, Snapshot]:
+        """Queries as vectors, and the newest generation, whose model made them."""
         texts = isinstance(queries, (list, tuple)) and all(isinstance(query, str) for query in queries)
-        found = query_vectors(
-            self._source, list(queries) if texts else None, None if texts else queries, "vector", Steps()  # type: ignore[arg-type]
-        )  # fmt: skip
-        assert found is not None
-        return found
+        while True:
+            source = self._source
+            if queries is None:
+                vectors = None
+            elif texts:
+                vectors = query_vectors(source, list(queries), None, "vector", Steps())  # type: ignore[arg-type]
+            else:
+                vectors = query_vectors(source, None, queries, "vector", Steps())
+            snapshot = self._reader.read(lambda connection, snapshot: snapshot)
+            if snapshot.model_epoch == source.epoch or not self._follow(source):
+                return vectors, snapshot

@@ -126,17 +126,9 @@ class Searches(OpenIndex):
                 chosen = self._choose(target, n_listed(k, mode), steps)
                 plan = index_plan(chosen.plan, threads, filtered=where is not None)
             request = Request(
-                k,
-                mode,
-                where,
-                min_score,
-                syntax,
-                ids_only,
-                explain == "lost",
-                self._watch,
-                self._files.tokenizer,
-                plan,
-            )
+                k, mode, plan, self._files.tokenizer, where, min_score, syntax, ids_only,
+                lost=explain == "lost", watch=self._watch,
+            )  # fmt: skip
             try:
                 checked = query_vectors(source, queries, vectors, mode, steps)
             except BitsieveError:
@@ -165,9 +157,7 @@ class Searches(OpenIndex):
         """
         check_count(k, "k")
         name = check_id(id)
-        request = Request(
-            k + 1, "vector", where, None, False, False, False, None, self._files.tokenizer, Plan()
-        )
+        request = Request(k + 1, "vector", Plan(), self._files.tokenizer, where)
 
         def work(connection: apsw.Connection, snapshot: Snapshot) -> Hits:
             key = documents.keys_of(connection, [name]).get(name)

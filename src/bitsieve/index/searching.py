@@ -36,14 +36,14 @@ class Request:
 
     k: int
     mode: Mode
-    where: Mapping[str, Any] | None
-    min_score: float | None
-    syntax: bool
-    ids_only: bool
-    lost: bool
-    watch: Watch | None
-    tokenizer: str
     plan: Plan
+    tokenizer: str
+    where: Mapping[str, Any] | None = None
+    min_score: float | None = None
+    syntax: bool = False
+    ids_only: bool = False
+    lost: bool = False
+    watch: Watch | None = None
 
 
 class Steps:
