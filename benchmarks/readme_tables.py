@@ -96,9 +96,9 @@ def encoder_table() -> str:
     return markdown(("model", "FastEmbed `embed()`, texts/s", "bitsieve, texts/s", "ratio", "target"), rows)
 
 
-def speed_table() -> str:
+def speed_table(results: str = "search-bench-1t.json") -> str:
     """Queries per second at some recalls, every library on the same vectors in one run."""
-    at = load("search-bench-1t.json")["at_recall"]
+    at = load(results)["at_recall"]
     columns = (
         ("batch", "0.95"),
         ("batch", "0.98"),
@@ -114,6 +114,17 @@ def speed_table() -> str:
         rows.append((peer, *(f"{speed:,.0f}" if speed else "–" for speed in speeds)))
     head = (f"{'one query' if kind == 'single' else 'batch'}, {target[1:]}" for kind, target in columns)
     return markdown(("queries/s at recall@10 of", *head), rows)
+
+
+def threads_table() -> str:
+    """What a second thread brings to batches, of docs/search.md."""
+    report = load("threads.json")
+    batches = sorted({point["batch"] for point in report["points"]})
+    rows = []
+    for recall in sorted({point["recall"] for point in report["points"]}):
+        ratios = {point["batch"]: point["ratio"] for point in report["points"] if point["recall"] == recall}
+        rows.append((f"{recall:.3f}", *(f"{ratios[batch]:.2f} ×" for batch in batches)))
+    return markdown(("recall@10", *(f"batches of {batch:,}" for batch in batches)), rows)
 
 
 def flat_table() -> str:

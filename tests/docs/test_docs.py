@@ -101,7 +101,10 @@ def test_the_readmes_tables_are_the_committed_results() -> None:
         tables.known_items_table(),
     ):
         assert table in readme
-    assert tables.scaling_table() in (ROOT / "docs" / "search.md").read_text(encoding="utf-8")
+    of_search = (ROOT / "docs" / "search.md").read_text(encoding="utf-8")
+    assert tables.scaling_table() in of_search
+    assert tables.speed_table("search-synthetic-1000000-1t.json") in of_search
+    assert tables.threads_table() in of_search
     of_recall = (ROOT / "docs" / "recall.md").read_text(encoding="utf-8")
     assert tables.coverage_table() in of_recall
     assert tables.drift_table() in of_recall
