@@ -8,6 +8,7 @@ the words of English, and a rare one each. They say nothing about the vectors.
 some queries and far from others.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -51,6 +52,10 @@ class Documents:
         length = N_BYTES - len(ending)
         start = row * 1_000_003 % (len(self._words) - N_BYTES)
         return self._words[start : start + length].decode(errors="ignore").strip() + ending
+
+    def digest(self) -> str:
+        """Of what filters ask about, 16 digits of a sha256."""
+        return hashlib.sha256(self.years.tobytes() + self.regions.tobytes()).hexdigest()[:16]
 
     def values(self, field: str) -> NDArray[np.int64]:
         """(n,), a field of all documents."""

@@ -63,6 +63,8 @@ def prepare(folder: Path, data: str, words: Path | None = None) -> Task:
     """
     task = Task(folder)
     if (folder / "data.json").exists():
+        if task.data["documents"] != task.documents.digest():
+            raise SystemExit(f"{folder} was filled with the truth of other documents: remove it")
         return task
     folder.mkdir(parents=True, exist_ok=True)
     loaded = load(data)
@@ -77,7 +79,7 @@ def prepare(folder: Path, data: str, words: Path | None = None) -> Task:
         save(file_of(below), exact_among(few, loaded.vectors, allowed))
     kept = np.flatnonzero(documents.values(DELETED.field) >= DELETED.limit)
     save(KEPT, exact_among(few, loaded.vectors, kept))
-    (folder / "data.json").write_text(json.dumps(loaded.named()), encoding="utf-8")
+    (folder / "data.json").write_text(json.dumps(loaded.named() | {"documents": documents.digest()}), encoding="utf-8")
     return task
 
 

@@ -178,7 +178,8 @@ class Watch:
             warnings.warn(
                 f"recall has fallen: {told.recall:.3f} in {told.n:,} searches of {told.date} that exact search was "
                 f"asked too, at most {told.upper:.3f} of all at {self.confidence:.0%}, and {self.target_recall:g} is "
-                "wanted. Calibrate the index again (calibrate), or learn its codec anew from what it holds now (refit)",
+                "wanted. Calibrate the index again with queries like those of now (calibrate), after learning its "
+                "codec anew if it holds other texts than it did (refit)",
                 RecallWarning,
                 stacklevel=2,
             )
