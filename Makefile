@@ -42,7 +42,7 @@ format: .venv/dev ## rewrite the code in the project's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/bench ## recall against queries/s, ours and seven peers, 100,000 real vectors (BENCH="--data synthetic:1000000")
+bench: .venv/bench ## recall against queries/s, ours and eleven peers, 100,000 real vectors (BENCH="--data synthetic:1000000")
 	$(BIN)/python benchmarks/search.py --threads 1 2 $(BENCH)
 	$(BIN)/python benchmarks/plots.py benchmarks/results/search-*.json
 

@@ -79,7 +79,9 @@ def prepare(folder: Path, data: str, words: Path | None = None) -> Task:
         save(file_of(below), exact_among(few, loaded.vectors, allowed))
     kept = np.flatnonzero(documents.values(DELETED.field) >= DELETED.limit)
     save(KEPT, exact_among(few, loaded.vectors, kept))
-    (folder / "data.json").write_text(json.dumps(loaded.named() | {"documents": documents.digest()}), encoding="utf-8")
+    (folder / "data.json").write_text(
+        json.dumps(loaded.named() | {"documents": documents.digest()}), encoding="utf-8"
+    )
     return task
 
 

@@ -186,3 +186,11 @@ def test_texts_of_your_own_ask_through_the_model(minilm: Encoder) -> None:
     sample = sample_corpus(texts_of(100), minilm, Setup(n_queries=25), own, None)
     assert len(sample.vectors) == 100
     assert len(set(places(sample.queries, minilm.encode_queries(own)))) == 25
+
+
+def test_a_wrong_row_is_named_by_its_place_in_the_file(tmp_path: Path) -> None:
+    vectors = np.random.default_rng(0).normal(size=(2000, 16))
+    vectors[1999, 3] = np.nan
+    np.save(tmp_path / "x.npy", vectors)
+    with pytest.raises(InputError, match="first in row 1999"):
+        sample_file(tmp_path / "x.npy", Setup(), None)

@@ -326,3 +326,10 @@ def test_a_path_object_is_never_a_name(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     with pytest.raises(CorpusError, match="neither"):
         load_corpus(Path("wikipedia-en"))
+
+
+def test_an_index_is_not_taken_for_a_folder_of_texts(tmp_path: Path) -> None:
+    (tmp_path / "catalog.sqlite").touch()
+    (tmp_path / "generation.txt").write_text("1")
+    with pytest.raises(CorpusError, match="is an index, not texts"):
+        load_corpus(tmp_path)

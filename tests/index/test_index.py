@@ -151,6 +151,9 @@ def test_what_cannot_be_added_changes_nothing(
         ({"vector": VECTORS[0], "mode": "keyword"}, "needs a text"),
         ({"query": "\ud800", "mode": "keyword"}, "lone surrogate"),
         ({"query": 5, "mode": "keyword"}, "text 0 is int"),
+        ({"query": " ", "mode": "keyword"}, "the query is empty"),
+        ({"vector": VECTORS[:1]}, r"shape \(d,\), got \(1, 32\): several are for search_batch"),
+        ({"vector": 2 * VECTORS[0]}, r"L2 norm 2, expected 1: divide it by np.linalg.norm\(vector\)"),
         ({"query": "x", "mode": "fuzzy"}, "mode must be one of vector, keyword, hybrid"),
         ({"vector": VECTORS[0], "k": 0}, "k must be a whole number"),
         ({"vector": VECTORS[0], "where": {"$bad": 1}}, "operator"),
@@ -174,6 +177,33 @@ def test_delete_takes_ids_or_a_where(index: Index) -> None:
         index.delete()
     with pytest.raises(InputError, match="ids or a where"):
         index.delete(["monet"], where={})
+
+
+def test_one_id_is_one_document(index: Index) -> None:
+    index.add(["twelve", "one", "two"], ids=["12", "1", "2"], vectors=unit_vectors(3, seed=8))
+    assert index.delete("12") == 1
+    assert [name in index for name in ("12", "1", "2")] == [False, True, True]
+    assert index.delete(ids=3) == 1
+    assert index.delete(["1", "1", "nobody"]) == 1
+    assert len(index) == 3
+
+
+@pytest.mark.parametrize("ids", [{"monet": 1}, b"\x01", 1.5, [None]])
+def test_what_is_no_list_of_ids_deletes_nothing(index: Index, ids: object) -> None:
+    with pytest.raises(InputError):
+        index.delete(ids)  # type: ignore[arg-type]
+    with pytest.raises(InputError):
+        index.get(ids)  # type: ignore[call-overload]
+    assert len(index) == 3
+
+
+@pytest.mark.parametrize("mode", ["vector", "keyword", "hybrid"])
+def test_more_than_there_are_costs_no_more(index: Index, mode: str) -> None:
+    text = None if mode == "vector" else "lily monet printing"
+    vector = None if mode == "keyword" else VECTORS[0]
+    for k in (10**12, 10**23):
+        hits = index.search(text, k, vector=vector, mode=mode)  # type: ignore[arg-type]
+        assert {hit.id for hit in hits} == {"monet", "press", "3"}
 
 
 def test_an_index_is_made_once(index: Index) -> None:

@@ -159,6 +159,7 @@ def test_under_a_where_every_cell_is_visited(index: Index) -> None:
     assert all({int(hit.id) for hit in hits} <= set(allowed.tolist()) for hits in found)
     cells = next(step for step in found[0].steps if step.name == "cells")
     assert cells.n_in == cells.n_out == len(allowed) * len(QUERIES)
+    assert found[0].chosen is None  # what was certified was certified without a filter
 
 
 def test_recall_is_measured_as_it_is(index: Index) -> None:

@@ -92,6 +92,7 @@ def read_vectors(path: Path, rows: RowArray | None = None) -> FloatArray:
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not (np.isfinite(norms) & (norms > 0)).all():
         row = int(np.flatnonzero(~(np.isfinite(norms) & (norms > 0)))[0])
+        row = row if rows is None else int(rows[row])
         raise InputError(
             f"{path} holds NaN, Inf or a vector of zeros, first in row {row}: leave such rows out"
         )

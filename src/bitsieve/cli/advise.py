@@ -1,6 +1,7 @@
 """`bitsieve advise`: measure what codes are worth on a corpus, an index or a file of vectors, and recommend some."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -75,6 +76,9 @@ def advise(
     from ..advice import advise as measure
     from .console import make_console, told
 
+    for path in filter(None, (out, html)):
+        if not os.access(path.absolute().parent, os.W_OK):
+            raise typer.BadParameter(f"{path} cannot be written: there is no folder for it, or no right to")
     with told(STOPPED):
         setup = Setup(
             target_recall=target_recall,

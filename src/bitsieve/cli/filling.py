@@ -118,7 +118,7 @@ def fill(opened: "Index", corpus: "Corpus", if_exists: IfExists, *, chunk: bool,
     if n_cut:
         typer.echo(
             f"longer than {opened.encoder.model.max_tokens} tokens: {n_cut:,}. They are found by what they begin with "
-            "alone; --chunk cuts such texts into passages"
+            "alone; --chunk cuts such texts into passages: make another index with it"
         )
 
 

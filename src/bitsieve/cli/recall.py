@@ -164,7 +164,7 @@ def _print_calibration(console: "Console", found: "Calibration", target: float) 
     asked = _queries(found.n_queries, found.sampled)
     console.print(
         f"recall@{found.k} on {asked}, one thread, {found.seconds:.0f} s; certain with {found.confidence:.0%}. "
-        f"Search by it: bitsieve search … --target-recall {target:g}",
+        f"Search by it: bitsieve search … -k {found.k} --target-recall {target:g}",
         soft_wrap=True,
     )
 

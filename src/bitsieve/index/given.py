@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import NORM_TOLERANCE
 from ..errors import DuplicateIdError, InputError, TextError
 
 _TO_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
@@ -38,12 +39,12 @@ def check_documents(texts: Any, ids: Any, metadata: Any, n_vectors: int | None) 
     return Documents(n, None if ids is None else check_ids(ids, n), checked, _check_metadata(metadata, n))
 
 
-def check_ids(ids: Any, n: int | None = None) -> list[str]:
-    """Return ids as strings, or raise InputError; DuplicateIdError when one is there twice."""
+def check_ids(ids: Any, n: int | None = None, *, unique: bool = True) -> list[str]:
+    """Return ids as strings, or raise InputError; DuplicateIdError when one is there twice and may not be."""
     checked = [check_id(item, place) for place, item in enumerate(_list(ids, "ids", "[id]"))]
     if n is not None and len(checked) != n:
         raise InputError(f"ids are {len(checked)} for {n} documents: give one for each")
-    if len(set(checked)) < len(checked):
+    if unique and len(set(checked)) < len(checked):
         seen: set[str] = set()
         twice = next(item for item in checked if item in seen or seen.add(item))  # type: ignore[func-returns-value]
         raise DuplicateIdError(f"ids hold {twice!r} twice: give each document its own")
@@ -73,6 +74,18 @@ def check_texts(texts: Any, *, blank: bool) -> list[str]:
             )
         _encodable(text, f"text {place}")
     return checked
+
+
+def check_query_vector(vector: Any) -> None:
+    """Raise InputError when this is not one vector of norm 1; what else it has to be is checked with others."""
+    array = np.asarray(vector)
+    if array.ndim != 1:
+        raise InputError(
+            f"vector must have shape (d,), got {array.shape}: several are for search_batch(vectors=…)"
+        )
+    norm = float(np.linalg.norm(array)) if array.dtype.kind == "f" else 1.0
+    if abs(norm - 1) > NORM_TOLERANCE:
+        raise InputError(f"vector has L2 norm {norm:.6g}, expected 1: divide it by np.linalg.norm(vector)")
 
 
 def _check_metadata(metadata: Any, n: int) -> list[str] | None:

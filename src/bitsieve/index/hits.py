@@ -84,7 +84,7 @@ class Hits(list[Hit]):
 
     generation: of the index, all of whose answer this is. steps: what was done, where `explain` asked for it, for all
     queries of a batch together. lost: with explain="lost", what was not found. chosen: with target_recall, the plan
-    that was taken, and the recall that was measured of it.
+    that was taken, and the recall that was measured of it; None under a `where`.
     """
 
     generation: int

@@ -14,7 +14,7 @@ from ..store import documents
 from ..store.disk import Disk
 from ..store.documents import Document
 from .backup import backup
-from .given import check_documents, check_id
+from .given import check_documents, check_id, check_ids
 from .inspection import Finding, Stats, stats_of, verify
 from .model import VectorSource, check_chunking, describe
 from .opening import DTypeName, create_files, open_files
@@ -125,21 +125,24 @@ class Index(Recalls):
         return self._put(texts, ids, metadata, vectors, chunk, progress, replace=True)
 
     def delete(
-        self, ids: Iterable[str | int] | None = None, *, where: Mapping[str, Any] | None = None
+        self, ids: str | int | Iterable[str | int] | None = None, *, where: Mapping[str, Any] | None = None
     ) -> int:
         """Delete documents by their ids, or those that a `where` matches; they stay deleted when this returns.
 
+        ids: one, or several.
         Returns: how many there were. Ids that are not in the index are passed over.
         Raises: InputError unless one of the two is given; DiskError.
         """
         if (ids is None) == (where is None):
             raise InputError("delete takes ids or a where, one of them")
+        one = isinstance(ids, str | int | np.integer)
+        names = [] if ids is None else check_ids([ids] if one else ids, unique=False)
         with self._alone() as writer:
             with self._catalog.reading() as connection:
                 if where is not None:
                     keys = documents.matching(connection, where)
                 else:
-                    there = documents.keys_of(connection, list(dict.fromkeys(map(check_id, ids or ()))))
+                    there = documents.keys_of(connection, list(dict.fromkeys(names)))
                     keys = np.sort(np.fromiter(there.values(), np.int64))
             writer.delete(keys)
         return len(keys)
@@ -154,7 +157,7 @@ class Index(Recalls):
         """The documents of ids, None where there is none; one id gives one document."""
         if isinstance(ids, str | int | np.integer):
             return self.get([ids])[0]
-        names = [check_id(item, place) for place, item in enumerate(ids)]
+        names = check_ids(ids, unique=False)
         with self._catalog.reading() as connection:
             keys = documents.keys_of(connection, list(dict.fromkeys(names)))
             found = documents.by_keys(connection, keys.values())

@@ -1,5 +1,6 @@
 """Searches of an index."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
@@ -14,13 +15,15 @@ from ..recall.record import check_target
 from ..store import documents
 from ..store.filters import to_sql
 from .calibrations import QUICK_QUERIES, QUICK_SECONDS, calibrate_snapshot
-from .given import check_id, check_texts
+from .given import check_id, check_query_vector, check_texts
 from .hits import Hits
 from .opened import OpenIndex
 from .searching import Mode, Request, Steps, answer, check_mode, mean_direction, n_listed, query_vectors
 from .sieve import index_plan
 from .snapshot import Snapshot
 from .view import Plan, check_plan
+
+log = logging.getLogger(__name__)
 
 Explain: TypeAlias = Literal["lost"] | bool
 
@@ -63,6 +66,10 @@ class Searches(OpenIndex):
         Raises: InputError; ModelMismatchError; ModelError; DamageError when what the answer rests on is damaged.
         Warns: RecallWarning when nothing but exact search reaches the target.
         """
+        if vector is not None:
+            check_query_vector(vector)
+        if isinstance(query, str) and not query.strip():
+            raise InputError("the query is empty: say what to look for")
         return self.search_batch(
             None if query is None else [query],
             k,
@@ -145,7 +152,7 @@ class Searches(OpenIndex):
             if found is None:
                 self._follow(source)
         for hits in found:
-            hits.chosen = chosen
+            hits.chosen = None if where is not None else chosen  # under a filter nothing is certified
             if explain:
                 hits.steps = tuple(steps.done)
         return found
@@ -178,6 +185,11 @@ class Searches(OpenIndex):
             snapshot = self._reader.read(lambda connection, snapshot: snapshot)
             calibrated = calibrate_snapshot(snapshot, k, n_queries=QUICK_QUERIES, seconds=QUICK_SECONDS)
             self._calibrations.keep(calibrated)
+            log.info(
+                "calibrated for recall@%d with %d passages of the index, for this process alone: "
+                "`calibrate` with k=%d keeps it, best with queries of your own",
+                k, calibrated.calibration.n_queries, k,
+            )  # fmt: skip
             steps.add("calibrate", calibrated.calibration.n_queries, len(calibrated.calibration.points))
         calibrated.calibration.warn_unless_reached(target, stacklevel=3)
         return calibrated.calibration.plan_for(target)

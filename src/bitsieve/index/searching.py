@@ -113,7 +113,7 @@ def answer(
     if request.where is not None and vectors is not None:
         allowed = snapshot.matching(connection, request.where)
         steps.add("filter", n_all, sum(int(np.count_nonzero(mask)) for mask in allowed))
-    k = n_listed(request.k, request.mode)
+    k = min(n_listed(request.k, request.mode), max(1, n_all))  # whatever is asked for, there are no more
     lists: list[list[Found]] = []
     near: list[list[Found]] = []
     if vectors is not None:

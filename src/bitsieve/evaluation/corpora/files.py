@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import CorpusError, InputError
+from ...store.sqlite_errors import CATALOG
 from .corpus import Collector, Corpus
 from .fields import NOT_UTF8, Fields, RecordError
 from .parquet import read_parquet
@@ -65,6 +66,10 @@ def load_path(path: Path, fields: Fields, *, limit: int | None, skip_bad: bool) 
 
 def _rows(path: Path, fields: Fields) -> Iterator[Row]:
     if path.is_dir():
+        if (path / CATALOG).is_file():
+            raise CorpusError(
+                f"{path} is an index, not texts: copy it with bitsieve backup, or name its source"
+            )
         return _folder_rows(path, fields)
     suffix = path.suffix.lower()
     if suffix == ".parquet":
