@@ -205,7 +205,7 @@ def test_search_in_json_has_the_documented_shape(bitsieve: Run) -> None:
     assert [step["name"] for step in found["steps"]] == [
         "embed",
         "filter",
-        "vectors",
+        "rerank",
         "keywords",
         "documents",
     ]

@@ -295,7 +295,7 @@ class TestProcesses:
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
             assert run.stdout
             for line in run.stdout:
-                if int(line) > len(LONG_TEXTS) // 2:
+                if int(line) > len(LONG_TEXTS) // 4:  # early: it must not be done before the signal comes
                     os.kill(run.pid, stop)
                     run.stdout.read()  # or it would die of the closed pipe, if it wrote before the signal came
                     break

@@ -151,7 +151,7 @@ def test_what_cannot_be_added_changes_nothing(
         ({"vector": VECTORS[0], "mode": "keyword"}, "needs a text"),
         ({"query": "\ud800", "mode": "keyword"}, "lone surrogate"),
         ({"query": 5, "mode": "keyword"}, "text 0 is int"),
-        ({"query": " ", "mode": "keyword"}, "the query is empty"),
+        ({"query": " "}, "the query is blank"),
         ({"vector": VECTORS[:1]}, r"shape \(d,\), got \(1, 32\): several are for search_batch"),
         ({"vector": 2 * VECTORS[0]}, r"L2 norm 2, expected 1: divide it by np.linalg.norm\(vector\)"),
         ({"query": "x", "mode": "fuzzy"}, "mode must be one of vector, keyword, hybrid"),

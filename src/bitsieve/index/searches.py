@@ -68,8 +68,8 @@ class Searches(OpenIndex):
         """
         if vector is not None:
             check_query_vector(vector)
-        if isinstance(query, str) and not query.strip():
-            raise InputError("the query is empty: say what to look for")
+        elif mode != "keyword" and isinstance(query, str) and not query.strip():
+            raise InputError("the query is blank: say what to look for")
         return self.search_batch(
             None if query is None else [query],
             k,
