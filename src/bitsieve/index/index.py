@@ -51,7 +51,7 @@ class Index(Recalls):
         model: to embed texts with, a name, a folder or an Encoder; the default is BAAI/bge-small-en-v1.5.
         dimension: for vectors of your own instead, which `model` may then name.
         dtype: vectors are stored as "float32", or as "float16" in half the space.
-        n_bits: of the codes; a multiple of 8.
+        n_bits: of the codes; a multiple of 8. They have no more than the vectors have dimensions.
         tokenizer: for keywords: "unicode61" takes words without their diacritics, "porter" English words by their
             stem, "trigram" three characters each, for languages without spaces.
         disk: for tests.

@@ -1,5 +1,6 @@
 """Recall of an index: asked for, measured, and watched."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -22,6 +23,8 @@ from .sieve import IndexSieve, index_plan
 from .snapshot import Snapshot
 from .view import check_plan
 from .watch import DayOfRecall, Watch, from_json
+
+log = logging.getLogger(__name__)
 
 WATCHED = "recall by day"
 """The name of the fact that the catalog keeps the days under."""
@@ -81,6 +84,7 @@ class Recalls(Searches):
         )  # fmt: skip
         if self._writer is None:
             self._calibrations.keep(calibrated)
+            log.info("the index is open for reading: this process alone has the calibration of recall@%d", k)
         else:
             with self._alone() as writer:
                 writer.set_fact(name_of(k), to_json(calibrated))
