@@ -256,9 +256,10 @@ class TestEncoder:
 
 LONG_TEXTS = [f"Text {n}: " + "the quick brown fox jumps over the lazy dog, " * 8 for n in range(80)]
 SCRIPT = """
-import sys
+import signal, sys
 from pathlib import Path
 import bitsieve.encoder.encoder as module
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs tests in the background has it ignored
 model, cache, seconds, texts = sys.argv[1:]
 module.SAVE_SECONDS = float(seconds)
 encoder = module.Encoder(model, cache=cache, threads=1)
