@@ -25,7 +25,7 @@ from vectors import exact, load
 RESULT = Path(__file__).parent / "results" / "threads.json"
 HELD_OUT, K, ROUNDS, LEAST_SECONDS = 4000, 10, 9, 0.2
 BATCHES = (500, 1000, 4000)
-MARGINS = (0.1, 0.13, 0.16, 0.22)
+MARGINS = (0.05, 0.08, 0.11, 0.17)
 
 
 def main() -> None:

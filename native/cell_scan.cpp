@@ -9,20 +9,31 @@
 namespace bitsieve {
 namespace {
 
-constexpr size_t FIRST_CELLS = 4;   // the nearest ones, scanned first for a bound on the k-th best cosine
-constexpr size_t FEWEST_CUT = 256;  // a pool is cut when it is twice too large and more
+constexpr size_t FIRST_CELLS = 4;             // the nearest ones, scanned first for a bound on the k-th best cosine
+constexpr size_t GROUPS = 64;                 // of cells: how near the best of each is tells how crowded a place is
+constexpr size_t FEWEST_CUT = 256;            // a pool is cut when it is twice too large and more
+constexpr size_t SIFTED_AT_ONCE = 2 * BLOCK;  // codes, before as many of the next cell are asked for
 
-// Nearly the n-th highest value, and surely not more than it: the n-th of the maxima of 16 lanes. Lanes of their own,
-// since the compiler may not reorder a chain of maxima of floats.
-float below_nth_highest(const float* values, size_t n_values, size_t n) {
-    float lanes[16];
-    std::fill(lanes, lanes + 16, NO_SCORE);
-    size_t i = 0;
-    for (; i + 16 <= n_values; i += 16)
-        for (size_t j = 0; j < 16; j++) lanes[j] = std::max(lanes[j], values[i + j]);
-    for (; i < n_values; i++) lanes[i % 16] = std::max(lanes[i % 16], values[i]);
-    std::nth_element(lanes, lanes + n - 1, lanes + 16, std::greater<>());
-    return lanes[n - 1];
+// The highest of the values i, i + 64, i + 128, … for each i. Sixteen at a time, since they fit the registers and the
+// compiler may not reorder a chain of maxima of floats.
+// Returns: how many there are.
+size_t best_of_groups(const float* values, size_t n_values, float (&best)[GROUPS]) {
+    for (size_t first = 0; first < GROUPS; first += 16) {
+        float highest[16];
+        std::fill(highest, highest + 16, NO_SCORE);
+        size_t i = first;
+        for (; i + 16 <= n_values; i += GROUPS)
+            for (size_t j = 0; j < 16; j++) highest[j] = std::max(highest[j], values[i + j]);
+        for (size_t j = 0; i + j < n_values && j < 16; j++) highest[j] = std::max(highest[j], values[i + j]);
+        std::copy(highest, highest + 16, best + first);
+    }
+    return std::min(n_values, GROUPS);
+}
+
+float mean_of(const float* values, size_t n) {
+    float sum = 0;
+    for (size_t i = 0; i < n; i++) sum += values[i];
+    return sum / (float)n;
 }
 
 }  // namespace
@@ -65,17 +76,27 @@ void CellSearch::choose_cells(size_t q) {
     for (size_t c = 0; c < n_cells; c++) scores[c] = products[c] + index_->bonus[c];
     const auto nearer = [&](uint32_t a, uint32_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; };
 
+    float best[GROUPS];
+    const float usual = mean_of(best, best_of_groups(scores, n_cells, best));
     uint32_t* cells = room(found_, n_cells + PANEL);
     const size_t n_nearest = std::min(FIRST_CELLS, n_cells);
-    size_t n_found = kernels_->find(scores, n_cells, below_nth_highest(scores, n_cells, n_nearest), cells);
+    // The n-th highest of the groups' best is nearly that of all cells, and surely not more.
+    std::nth_element(best, best + n_nearest - 1, best + GROUPS, std::greater<>());
+    size_t n_found = kernels_->find(scores, n_cells, best[n_nearest - 1], cells);
     std::partial_sort(cells, cells + n_nearest, cells + n_found, nearer);
     query.best = scores[cells[0]];
-    float mean = 0;  // of the nearest cells: it tells better than the best one alone what is near
-    for (size_t i = 0; i < n_nearest; i++) mean += scores[cells[i]];
-    const float least = mean / (float)n_nearest - plan_->probe_margin;
     uint32_t last_first = cells[n_nearest - 1];
+    float nearest[FIRST_CELLS];
     size_t n_codes = 0;
-    for (size_t i = 0; i < n_nearest; i++) n_codes += cell_size(cells[i]);
+    for (size_t i = 0; i < n_nearest; i++) {
+        nearest[i] = scores[cells[i]];
+        n_codes += cell_size(cells[i]);
+        codes_of(cells[i]).rest();
+    }
+    // Halfway: by its nearest cells alone a query would visit ten times as many in a crowded place as in a lonely one,
+    // and by the usual ones the same number everywhere.
+    const float level = (mean_of(nearest, n_nearest) + usual) * 0.5f;
+    const float least = level - plan_->probe_margin;
 
     n_found = kernels_->find(scores, n_cells, std::min(least, query.best), cells);
     if (plan_->n_probes && n_found > plan_->n_probes) {
@@ -190,14 +211,22 @@ void CellSearch::collect_first(size_t q, int16_t threshold, Pool& pool) {
 // All other cells: what reaches the thresholds.
 void CellSearch::scan_rest() {
     group_by_cell(rest_, sorted_rest_);
+    const Visit* end = sorted_rest_.data() + sorted_rest_.size();
     for_each_pass(sorted_rest_, [&](const Visit* visits, size_t n) {
         const uint32_t cell = visits->cell;
         Lookup lookups[MAX_LOOKUPS];
         Candidate* ends[MAX_LOOKUPS];
         look_up(visits, n, lookups);
         for (size_t i = 0; i < n; i++) ends[i] = queries_[visits[i].query].rest.room(padded_size(cell));
-        kernels_->sift(index_->blocks, index_->cell_blocks[cell], cell_size(cell), index_->cell_positions[cell],
-                       lookups, n, ends);
+        const Visit* next = visits + n;
+        Fetch ahead = next < end && next->cell != cell ? codes_of(next->cell) : Fetch{};
+        for (size_t from = 0, size = cell_size(cell); from < size; from += SIFTED_AT_ONCE) {
+            ahead.some(SIFTED_AT_ONCE * index_->blocks.n_bytes);
+            kernels_->sift(index_->blocks, index_->cell_blocks[cell] + from / BLOCK,
+                           std::min(size - from, SIFTED_AT_ONCE), index_->cell_positions[cell] + (uint32_t)from,
+                           lookups, n, ends);
+        }
+        ahead.rest();
         for (size_t i = 0; i < n; i++) {
             Query& query = queries_[visits[i].query];
             Pool& pool = query.rest;

@@ -54,6 +54,19 @@ struct alignas(64) Query {
     }
 };
 
+// Memory that is read soon. Asked for little by little, as other work goes on: more requests at once than the CPU keeps
+// in mind would hold it up.
+struct Fetch {
+    const uint8_t *begin = nullptr, *end = nullptr;
+
+    void some(size_t bytes) {
+        bytes = std::min(bytes, (size_t)(end - begin));
+        if (bytes) prefetch(begin, bytes);
+        begin += bytes;
+    }
+    void rest() { some(end - begin); }
+};
+
 class CellSearch {
 public:
     void run(const Kernels& kernels, const CellIndex& index, const CellPlan& plan, const float* queries, size_t n,
@@ -80,6 +93,11 @@ private:
     void look_up(const AnyVisit* visits, size_t n, Lookup* lookups) const;
     size_t cell_size(size_t cell) const { return index_->cell_positions[cell + 1] - index_->cell_positions[cell]; }
     size_t padded_size(size_t cell) const { return (cell_size(cell) + BLOCK - 1) / BLOCK * BLOCK; }
+    Fetch codes_of(size_t cell) const {
+        const size_t block_bytes = index_->blocks.n_bytes * BLOCK;
+        return {index_->blocks.codes + index_->cell_blocks[cell] * block_bytes,
+                index_->blocks.codes + index_->cell_blocks[cell + 1] * block_bytes};
+    }
     bool everything() const { return plan_->n_candidates >= index_->rows.n; }
     // Take out what the allow-list does not have.
     void filter(Pool& pool, size_t from) const;

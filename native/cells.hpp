@@ -27,7 +27,7 @@ struct CellPlan {
     size_t k;
     size_t n_candidates;  // so many codes of each query reach the byte rows, at most; n or more: all, and no byte rows
     size_t n_probes;      // cells to visit, at most, and those that tie with the last; 0: no limit
-    float probe_margin;   // they score within so much of the mean of the nearest four
+    float probe_margin;   // they score at most so far below the query's level, see `choose_cells`
     float margin;         // a code is passed over when its estimate is so far below the k-th best cosine
     const uint8_t* allowed;  // (n,) 0 or 1 for each vector, or null
 };

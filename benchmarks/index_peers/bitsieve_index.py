@@ -9,7 +9,7 @@ from index_documents import Batch
 
 from .base import Below, Found, Setting, ladder
 
-MARGINS = (0.08, 0.1, 0.12, 0.14, 0.16, 0.19, 0.22, 0.26, 0.3)
+MARGINS = (0.03, 0.05, 0.07, 0.09, 0.11, 0.13, 0.16, 0.2, 0.25)
 
 
 def make() -> "BitsieveIndex":

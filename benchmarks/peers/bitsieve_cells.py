@@ -1,7 +1,7 @@
 """bitsieve with cells: 248 bits of the residual from a cell's centroid and a byte of scale, 32 bytes a vector.
 
-`probe_margin`, `n_probes`, `n_candidates` and `rerank_margin` are what a caller sets. Cells: about 1.6 √n,
-and twice as many.
+`probe_margin`, `n_candidates` and `rerank_margin` are what a caller sets. Cells: about 1.6 √n and twice as many; a million
+vectors are in memory that is slow, so that fewer codes are worth more centroids.
 """
 
 from math import sqrt
@@ -12,29 +12,15 @@ from numpy.typing import NDArray
 
 from .base import Peer, Setting, Sizes
 
-MARGINS = {
-    **{
-        0.08: 0.1,
-        0.09: 0.13,
-        0.1: 0.16,
-        0.11: 0.2,
-        0.12: 0.25,
-        0.13: 0.31,
-        0.14: 0.37,
-        0.15: 0.45,
-        0.16: 0.55,
-    },
-    **dict.fromkeys((0.175, 0.19, 0.2, 0.22, 0.25, 0.3, 0.35), 1.0),
-}
-"""`probe_margin`, and the share of all cells visited at most: some 2.5 times what the median query visits, so that the
-slowest ones take no longer. Recall at the same number of codes is level or 0.001 higher."""
+MARGINS = (0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.09, 0.1, 0.115, 0.13, 0.15, 0.17, 0.2, 0.25)
+LARGE = 500_000
 RERANKED = ((400, 1.4), (400, 1.7), (400, 2.0), (400, 2.5))
 """`n_candidates` and `rerank_margin`: standard errors. More than 2.5 only cost time, fewer cap recall."""
 
 
 def configurations(n: int, d: int, *, spill: bool = False) -> list[Peer]:
-    few, many = (2 ** max(0, round(np.log2(factor * sqrt(n)))) for factor in (1.6, 3.2))
-    return [Cells(cells=few, spill=spill), Cells(cells=many, spill=spill)]
+    numbers = [2 ** max(0, round(np.log2(factor * sqrt(n)))) for factor in (1.6, 3.2)]
+    return [Cells(cells=cells, spill=spill) for cells in (numbers if n < LARGE else reversed(numbers))]
 
 
 class Cells:
@@ -54,15 +40,7 @@ class Cells:
 
     def ladders(self) -> list[list[Setting]]:
         return [
-            [
-                {
-                    "probe_margin": margin,
-                    "n_probes": max(1, round(share * self.cells)),
-                    "n_candidates": most,
-                    "rerank_margin": errors,
-                }
-                for margin, share in MARGINS.items()
-            ]
+            [{"probe_margin": margin, "n_candidates": most, "rerank_margin": errors} for margin in MARGINS]
             for most, errors in RERANKED
         ]
 

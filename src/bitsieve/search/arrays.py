@@ -94,7 +94,7 @@ class CellArrays:
     codes: (n_blocks, n_bytes, 32) uint8. scales: (n_blocks, 32) uint8, in steps.
     estimate_error: standard error of a code's estimate of a cosine, as a typical residual's length and the number of
         bits make it.
-    default_probe_margin: how far below its nearest cells a query looks when nothing is said, a cosine.
+    default_probe_margin: how far below its level a query looks when nothing is said, a cosine.
     vector_marks, byte_marks: of the files that the vectors and their copy are in, or None.
     """
 
@@ -120,7 +120,8 @@ class CellPlan(NamedTuple):
 
     n_candidates: so many codes are reranked at most; n or more: all of the visited cells'.
     n_probes: cells visited, at most, and those that tie with the last; 0: no limit.
-    probe_margin: they score within so much of the mean of the nearest four.
+    probe_margin: they score at most so far below the query's level, which is halfway between the mean of its nearest
+        four cells and that of the best of each of 64 groups of cells.
     margin: a code is passed over when its estimate is so far below the k-th best cosine.
     """
 

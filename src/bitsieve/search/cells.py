@@ -19,8 +19,8 @@ from .reference import search_cells
 BONUS = 0.4
 """How much of a cell's radius is added to its score: a wide cell reaches nearer to the query than its centroid."""
 
-PROBED_SPREAD = 2.0
-"""How many standard deviations of the cells' scores below the nearest ones a search looks by default."""
+PROBED_SPREAD = 1.4
+"""How many standard deviations of the cells' scores below its level a search looks by default."""
 
 FARTHEST = 1e9
 """A margin that leaves nothing out, of cosines and of standard errors, and that float32 holds."""

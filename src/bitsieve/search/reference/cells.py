@@ -14,7 +14,7 @@ from .rerank import Rerank
 from .whole import LEAST, MOST, Lookups, lookups, multiply, scaled
 
 QUERIES_AT_ONCE = 256
-FIRST_CELLS, FIRST_CODES = 4, 32
+FIRST_CELLS, FIRST_CODES, GROUPS = 4, 32, 64
 
 
 def search_cells(index: CellArrays, plan: CellPlan, queries: FloatArray, allowed: BoolArray | None) -> Found:
@@ -68,11 +68,8 @@ class _CellSearch:
         nearest = np.argsort(-scores, kind="stable")
         n_nearest = min(FIRST_CELLS, len(scores))
         self.best = scores[nearest[0]]
-        mean = np.float32(0)
-        for score in scores[nearest[:n_nearest]]:
-            mean += score
-        least = mean / np.float32(n_nearest) - np.float32(plan.probe_margin)
-        least = np.minimum(least, self.best)
+        level = (_mean(scores[nearest[:n_nearest]]) + _mean(_best_of_groups(scores))) * np.float32(0.5)
+        least = np.minimum(level - np.float32(plan.probe_margin), self.best)
         if 0 < plan.n_probes < np.count_nonzero(scores >= least):
             least = scores[nearest[plan.n_probes - 1]]
         n_visited = int(np.count_nonzero(scores >= least))
@@ -144,3 +141,19 @@ class _CellSearch:
     def rows(self, positions: RowArray) -> RowArray:
         of_positions = self.index.position_rows
         return positions if of_positions is None else of_positions[positions].astype(np.int64)
+
+
+def _best_of_groups(scores: FloatArray) -> FloatArray:
+    """The highest of the scores i, i + 64, i + 128, … for each i."""
+    groups = np.full(padded(len(scores), GROUPS), -np.inf, np.float32)
+    groups[: len(scores)] = scores
+    best: FloatArray = groups.reshape(-1, GROUPS).max(axis=0)[: len(scores)]
+    return best
+
+
+def _mean(values: FloatArray) -> np.float32:
+    total = np.float32(0)
+    for value in values:  # one by one, as the kernels add them
+        total += value
+    mean: np.float32 = total / np.float32(len(values))
+    return mean
