@@ -28,8 +28,8 @@ from bitsieve import Encoder, Index
 from bitsieve.errors import BitsieveError
 from bitsieve.evaluation.corpora import Corpus, load_corpus
 from bitsieve.evaluation.machine import describe_machine
+from bitsieve.index.answering import FUSED
 from bitsieve.index.fusion import WEIGHT
-from bitsieve.index.searching import FUSED
 from bitsieve.store import keywords
 from commit import commit
 from fusions import FUSIONS, OURS, PLAIN, WEIGHTS, Scored

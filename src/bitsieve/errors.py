@@ -24,6 +24,10 @@
 A message says what was expected, what came, and what to do.
 """
 
+import sys
+import warnings
+from types import FrameType
+
 
 class RecallWarning(UserWarning):
     """Recall is not what was asked for, or can no longer be trusted to be; the message has the remedy."""
@@ -102,3 +106,20 @@ class MissingExtraError(BitsieveError, ImportError):
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs the extra [{extra}]: pip install 'bitsieve[{extra}]'")
+
+
+def warn_caller(text: str, category: type[Warning]) -> None:
+    """Warn at the line that called bitsieve; of bitsieve itself where none did, as in a thread of its own."""
+    here = sys._getframe()
+    frame, level = here.f_back, 2
+    while frame is not None and _package(frame) == _package(here):
+        frame, level = frame.f_back, level + 1
+    if frame is None or _package(frame) == "threading":
+        warnings.warn_explicit(text, category, __package__ or "", 1)
+    else:
+        warnings.warn(text, category, stacklevel=level)
+
+
+def _package(frame: FrameType) -> str:
+    name: str = frame.f_globals.get("__name__", "")
+    return name.partition(".")[0]

@@ -1,5 +1,6 @@
 """The HTML page of an advice: one file, nothing fetched, nothing unescaped, every figure with its numbers."""
 
+import html
 import json
 import re
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 from advice_numbers import advice, finalist, model_advice, usual, way
 
 from bitsieve.advice import write_advice
+from bitsieve.advice.figures import ticks_between
 from bitsieve.errors import MissingExtraError
 
 pytest.importorskip("matplotlib", reason="the page needs bitsieve[report]")
@@ -19,13 +21,17 @@ pytest.importorskip("jinja2", reason="the page needs bitsieve[report]")
 
 def test_the_page_fetches_nothing_and_says_all_that_was_said(tmp_path: Path) -> None:
     ways = [way(), way("cells", 248, 0.05, 0.12), way("hamming", 256, 0.2), way("pivots", 192, 3.0)]
-    made = advice(model_advice(ways, [finalist(i, one) for i, one in enumerate(ways)], best=1))
+    made = advice(
+        model_advice(ways, [finalist(i, one) for i, one in enumerate(ways)], best=1, model="a/model")
+    )
     page = write_advice(made, tmp_path / "deep" / "advice.html").read_text(encoding="utf-8")
     assert page.count("<svg") == page.count("<details>") == 3
     assert not re.search(r"""(src|href)=["'](?!#)""", page)
     assert "<script" not in page
+    assert "<code>bitsieve search INDEX &#34;…&#34; --probe-margin 0.12</code>" in page
+    read = html.unescape(re.sub(r"</?code>", "`", page))
     for sentence in made.models[0].text:
-        assert sentence.replace("'", "&#39;") in page
+        assert sentence in read
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
 
@@ -41,6 +47,15 @@ def test_names_are_escaped_and_models_have_parts_of_their_own(tmp_path: Path) ->
     assert page.count("<svg") == 6
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("low", [0.004, 0.0123, 0.05, 0.6, 1.1, 4.4, 62.0, 7_700.0])
+@pytest.mark.parametrize("times", [1.6, 2.5, 10.0, 300.0, 1e5])
+def test_a_logarithmic_axis_has_ticks_enough_and_not_too_many(low: float, times: float) -> None:
+    ticks = ticks_between(low, low * times)
+    assert 3 - (times < 2) <= len(ticks) <= 15
+    assert ticks == sorted(set(ticks))
+    assert low <= ticks[0] <= ticks[-1] <= low * times
 
 
 @pytest.mark.parametrize("ways", [[], [way(chosen=None)]], ids=["nothing", "not-enough"])

@@ -1,11 +1,15 @@
 """The recommendation in words, from invented numbers."""
 
+import re
+import shlex
 from dataclasses import replace
 
 from advice_numbers import SETUP, finalist, model_advice, usual, way
+from typer.main import get_command
 
 from bitsieve.advice.setup import Setup
 from bitsieve.advice.words import is_worth, of_model, of_models
+from bitsieve.cli import app
 
 
 def test_codes_that_save_much_are_recommended_with_bound_memory_and_how_to_have_them() -> None:
@@ -51,10 +55,15 @@ def test_a_small_corpus_is_told_that_codes_are_not_worth_it_by_measured_times() 
         ways, [finalist(0, ways[0])], best=0, exact_ms=0.48, n_vectors=10_000, n_total=11_000, embed_ms=8.0
     )
     assert not small.worth
-    assert of_model(small, SETUP)[0] == (
+    assert of_model(small, SETUP)[:2] == [
         "Codes are not worth it here: exact search through 10,000 vectors takes 0.48 ms a query, and codes would save "
-        "0.45 ms of it; embedding the query takes 8.00 ms. If you take them all the same, take 192 bits, 70 "
-        "candidates, 24 bytes a vector: 0.030 ms."
+        "0.45 ms of it; embedding the query takes 8.00 ms. An index as it comes will do, and can be asked for a "
+        "recall: Index.create, then search with target_recall=0.95.",
+        "If you take codes all the same, take 192 bits, 70 candidates, 24 bytes a vector: 0.030 ms.",
+    ]
+    of_texts = of_model(replace(small, model="a/model"), SETUP)[0]
+    assert of_texts.endswith(
+        '`bitsieve index CORPUS -o INDEX`, then `bitsieve search INDEX "…" --target-recall 0.95`.'
     )
 
 
@@ -73,7 +82,8 @@ def test_the_budget_is_kept_and_what_lies_beyond_is_named() -> None:
     ways = [way(n_bits=64, chosen=None), way(n_bits=384, effort=100)]
     text = of_model(model_advice(ways, [], best=None), SETUP)
     assert text[0].startswith(
-        "Within 32 bytes a vector no codes keep 95% recall@10 for sure; 384 bits, 100 candidates do in 48 bytes."
+        "Within 32 bytes a vector no codes keep 95% recall@10 for sure; 384 bits, 100 candidates do in 48 bytes "
+        "(--budget-bytes)."
     )
     assert not any("--n-bits" in sentence for sentence in text)
 
@@ -96,6 +106,8 @@ def test_cells_are_recommended_with_their_margin_and_plain_codes_beside_them() -
         "Take 512 cells with codes of 248 bits, probe margin 0.12, 32 bytes a vector: 0.050 ms"
     )
     assert "An index of so many passages has such cells: search it with probe_margin=0.12." in text
+    of_texts = of_model(replace(many, model="a/model"), SETUP)
+    assert any('search it with `bitsieve search INDEX "…" --probe-margin 0.12`.' in s for s in of_texts)
     assert "Without cells: 192 bits, 140 candidates, 24 bytes, 0.12 ms." in text
     few = of_model(replace(many, n_total=30_000, n_vectors=29_000), SETUP)
     assert "That is Cascade(cells=Cells(512, n_bits=248)), searched with probe_margin=0.12." in few
@@ -110,8 +122,29 @@ def test_hamming_distance_is_named_where_it_wins() -> None:
 
 
 def test_a_small_indexs_bits_are_an_option_of_its_making() -> None:
-    text = of_model(replace(usual(), n_total=20_000, n_vectors=19_000), SETUP)
-    assert "Make the index with --n-bits 192 and search it with n_candidates=140." in text
+    small = replace(usual(), n_total=20_000, n_vectors=19_000)
+    assert "Make the index with n_bits=192 (Index.create) and search it with n_candidates=140." in of_model(
+        small, SETUP
+    )
+    assert (
+        "Make the index with `bitsieve index CORPUS --n-bits 192 -o INDEX` and search it with "
+        '`bitsieve search INDEX "…" --candidates 140`.'
+    ) in of_model(replace(small, model="a/model"), SETUP)
+
+
+def test_commands_that_are_recommended_exist_with_their_options() -> None:
+    small = replace(usual(), n_total=20_000, n_vectors=19_000, model="a/model")
+    cells = way("cells", 248, 0.05, 0.12)
+    of_cells = model_advice([cells], [finalist(0, cells)], best=0, model="a/model")
+    said = " ".join(
+        [*of_model(small, SETUP), *of_model(replace(small, worth=False), SETUP), *of_model(of_cells, SETUP)]
+    )
+    lines = re.findall(r"`bitsieve ([^`]+)`", said)
+    assert len(lines) == 7
+    for line in lines:
+        name, *words = shlex.split(line)
+        command = get_command(app).commands[name]  # type: ignore[attr-defined]
+        command.make_context(name, words)
 
 
 def test_a_sample_is_said_to_be_one() -> None:

@@ -307,7 +307,9 @@ def test_a_backup_is_an_index_and_never_written_over_another(
         (("search", "notes.sieve"), 2, "Missing argument"),
         (("search", "notes.sieve", "x", "--where", '{"a": '), 2, "is not JSON"),
         (("search", "notes.sieve", "x", "--where", "[]"), 2, "no JSON object"),
-        (("search", "notes.sieve", "x", "--mode", "both"), 2, "hybrid"),
+        (("search", "notes.sieve", "x", "--mode", "both"), 2, "'--mode': 'both' is not one of 'vector', "),
+        (("search", "notes.sieve", "x", "-k", "ten"), 2, "'-k': expected a valid integer, got 'ten'"),
+        (("search", "notes.sieve", "x", "--candidates", "0"), 1, "n_candidates must be a whole number of at least 1"),
         (("search", "notes.sieve", "x", "--where", '{"a": {"$near": 1}}'), 1, "$near"),
         (("search", "notes.sieve", "x", "-k", "0"), 1, "k"),
         (("search", "notes.sieve", " "), 1, "blank"),
@@ -327,6 +329,7 @@ def test_a_backup_is_an_index_and_never_written_over_another(
         (("add", "notes.sieve", "nothing.csv"), 1, "nothing.csv"),
         (("delete", "notes.sieve"), 2, "one of the two"),
         (("delete", "notes.sieve", "rivers", "--where", "{}"), 2, "one of the two"),
+        (("delete", "notes.sieve", "--where", "{}"), 2, "matches every document"),
         (("delete", "nothing.sieve", "rivers"), 1, "holds no index"),
         (("index", "table.csv", "--text", "body"), 2, "--out"),
         (("index", "table.csv", "--text", "body", "-o", "new.sieve", "--dtype", "int8"), 2, "float16"),
@@ -345,6 +348,7 @@ def test_a_mistake_is_one_message_and_changes_nothing(
     before = sorted(tmp_path.iterdir())
     done = bitsieve(*command, fails=code)
     assert said in done.stderr.replace("\n", " ")
+    assert "Value error" not in done.stderr
     assert done.stdout == ""
     assert sorted(tmp_path.iterdir()) == before
     with Index.open(notes) as index:

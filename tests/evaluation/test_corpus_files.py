@@ -129,7 +129,7 @@ BAD_JSON_LINES = {
     b"[" * 100_000: "expected a JSON object",
     b"1" * 5_000: "expected a JSON object",
     b'{"txt": "t"}': "no field 'text', only ['txt']",
-    b'{"text": null}': "'text' must be a string, got NoneType",
+    b'{"text": null}': "'text' must be a string, got null",
     b'{"text": ["t"]}': "'text' must be a string, got list",
     b'{"text": " \\n "}': "'text' is blank",
     b'{"text": "caf\xe9"}': "not UTF-8",
@@ -138,8 +138,8 @@ BAD_JSON_LINES = {
     b'{"text": "t", "title": 7}': "'title' must be a string, got int",
     b'{"text": "t", "id": "first"}': "'first' was used before",
     b'{"text": "t", "id": ""}': "'id' is blank",
-    b'{"text": "t", "id": true}': "'id' must be a string, got bool",
-    b'{"text": "t", "id": 1.5}': "'id' must be a string, got float",
+    b'{"text": "t", "id": true}': "'id' must be a string or a whole number, got bool",
+    b'{"text": "t", "id": 1.5}': "'id' must be a string or a whole number, got float",
 }
 
 
@@ -245,7 +245,7 @@ class TestParquet:
         pq.write_table(
             pa.table({"text": ["a", None, "c"], "title": [None, "t", "u"]}), tmp_path / "own.parquet"
         )
-        with pytest.raises(CorpusError, match=r"own\.parquet, row 1: 'text' must be a string, got NoneType"):
+        with pytest.raises(CorpusError, match=r"own\.parquet, row 1: 'text' must be a string, got null"):
             load_corpus(tmp_path / "own.parquet")
         assert load_corpus(tmp_path / "own.parquet", skip_bad=True).titles == ["a", "u"]
 

@@ -102,3 +102,26 @@ def test_what_json_has_not_is_named_by_its_column(tmp_path: Path, value: Any) ->
 def test_a_folder_of_texts_has_titles(tmp_path: Path) -> None:
     (tmp_path / "note.md").write_text("A note.")
     assert load_corpus(tmp_path, metadata=None).metadata == [{"title": "note"}]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "between", "expected"), [("csv", ";", "commas"), ("csv", "\t", "commas"), ("tsv", ",", "tabs")]
+)
+def test_another_separator_is_named_with_the_one_expected(
+    tmp_path: Path, suffix: str, between: str, expected: str
+) -> None:
+    path = tmp_path / f"own.{suffix}"
+    path.write_text(f"key{between}text\n1{between}t\n")
+    with pytest.raises(
+        CorpusError, match=f"save it with {expected} between the columns, where it has '"
+    ) as said:
+        load_corpus(str(path))
+    assert repr(between) in str(said.value)
+
+
+@pytest.mark.parametrize("file", ["own.csv", "own.jsonl"])
+def test_what_may_stand_after_a_columns_colon_is_told(tmp_path: Path, file: str) -> None:
+    (tmp_path / "own.csv").write_text("text,year\nt,1872\n")
+    (tmp_path / "own.jsonl").write_text('{"text": "t", "year": 1872}\n')
+    with pytest.raises(CorpusError, match="after a colon only 'number' is understood, as in 'year:number'"):
+        load_corpus(str(tmp_path / file), metadata=["year:date"])

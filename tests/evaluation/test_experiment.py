@@ -11,7 +11,6 @@ import pytest
 
 from bitsieve.encoder import EncodeStats, Model
 from bitsieve.errors import InputError
-from bitsieve.evaluation.advice import recommend
 from bitsieve.evaluation.artifacts import CHECK_TEXTS, short_name, size_label, write_artifacts
 from bitsieve.evaluation.comparison import check_distinct, conclude, find
 from bitsieve.evaluation.corpora.corpus import Corpus
@@ -19,6 +18,7 @@ from bitsieve.evaluation.experiment import Experiment, run_experiment
 from bitsieve.evaluation.measures import Estimate
 from bitsieve.evaluation.protocol import Setup, check_size
 from bitsieve.evaluation.published import published_for
+from bitsieve.evaluation.recommendation import recommend
 from bitsieve.evaluation.results import CombinedPoint, PivotPoint, RecallPoint, StageTime
 
 N, D = 600, 48
@@ -220,7 +220,7 @@ def test_a_wrong_setup_is_refused_before_any_text_is_read(wrong: dict[str, Any],
         Setup(**wrong)
 
 
-def advice(asymmetric: float, threshold_recall: float, pivot_ms: float = 0.4) -> str:
+def recommended(asymmetric: float, threshold_recall: float, pivot_ms: float = 0.4) -> str:
     recall = [
         RecallPoint("asymmetric", 100, Estimate(0.98, 0.97, 0.985)),
         RecallPoint("asymmetric", 200, Estimate(asymmetric, 0.981, 1.0)),
@@ -237,14 +237,14 @@ def advice(asymmetric: float, threshold_recall: float, pivot_ms: float = 0.4) ->
     return " ".join(recommend(recall, pivots, combined, stages, n=1000).text)
 
 
-def test_advice_names_the_fewest_candidates_at_the_target_with_their_interval() -> None:
-    said = advice(asymmetric=0.995, threshold_recall=0.995)
+def test_the_recommendation_names_the_fewest_candidates_at_the_target_with_their_interval() -> None:
+    said = recommended(asymmetric=0.995, threshold_recall=0.995)
     assert "200 candidates with asymmetric" in said
     assert "98.1% to 100.0%" in said
     assert "800, 4.0 times" in said
     assert "leave them out" in said
-    assert "worth a try" in advice(asymmetric=0.995, threshold_recall=0.995, pivot_ms=0.02)
-    short = advice(asymmetric=0.985, threshold_recall=0.9)
+    assert "worth a try" in recommended(asymmetric=0.995, threshold_recall=0.995, pivot_ms=0.02)
+    short = recommended(asymmetric=0.985, threshold_recall=0.9)
     assert "take more bits" in short
     assert "no threshold keeps" in short
 

@@ -1,4 +1,4 @@
-"""For tests of the index: segments of every kind from few rows on, the store's disks, and a folder without syncs."""
+"""For tests of the index: small segments of every kind, indexes of four texts, and folders in memory."""
 
 import os
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from four_texts import index_of, index_of_vectors
 
 from bitsieve.index import build, writer
 
@@ -31,3 +32,15 @@ def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, "FLAT_FROM", 20)
     monkeypatch.setattr(build, "CELLS_FROM", 60)
     monkeypatch.setattr(writer, "FIT_FROM", 40)
+
+
+@pytest.fixture
+def of_minilm(tmp_path: Path, models: Path) -> Path:
+    """Where an index of four texts is, by MiniLM, which it knows by its folder."""
+    return index_of(models / "all-MiniLM-L6-v2-int8", tmp_path / "index")
+
+
+@pytest.fixture
+def of_vectors(tmp_path: Path) -> Path:
+    """Where an index of four texts is, by vectors whose model only has a name."""
+    return index_of_vectors(tmp_path / "own")

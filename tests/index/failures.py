@@ -77,10 +77,11 @@ Attempt = Callable[[FaultyDisk, Fault], range]
 """Tries something with a disk that may fail. Returns: the numbers of the steps that may."""
 
 
-def try_each_fault(base: Path | None, place: Path, after: Versions, attempt: Attempt) -> None:
+def try_each_fault(base: Path | None, place: Path, after: Versions, attempt: Attempt) -> int:
     """Attempt something with a disk that is well, and with each fault, each time on a copy of the base.
 
     after: what the index has to hold in the end.
+    Returns: how many faults there were.
     """
 
     def try_once(fault: Fault) -> list[tuple[int, str]]:
@@ -93,8 +94,10 @@ def try_each_fault(base: Path | None, place: Path, after: Versions, attempt: Att
         shutil.rmtree(place)
         return [(step, kind_of(*disk.begun[step])) for step in steps]
 
-    for fault in faults(try_once(NO_FAULT)):
+    every = list(faults(try_once(NO_FAULT)))
+    for fault in every:
         try_once(fault)
+    return len(every)
 
 
 def faults(steps: list[tuple[int, str]]) -> Iterator[Fault]:

@@ -68,7 +68,7 @@ def test_whatever_step_fails_the_index_is_searchable_and_the_next_attempt_works(
             index.upsert(**given(LATER))
         return steps
 
-    try_each_fault(bases / call.base, place, {**call.after, **LATER}, attempt)
+    assert try_each_fault(bases / call.base, place, {**call.after, **LATER}, attempt) > 6
 
 
 def test_whatever_step_of_opening_fails_the_next_attempt_works(bases: Path, in_memory: Path) -> None:
@@ -78,7 +78,7 @@ def test_whatever_step_of_opening_fails_the_next_attempt_works(bases: Path, in_m
         error_of(lambda: Index.open(place, write=True, disk=disk).close(), fault)
         return range(len(disk.begun))
 
-    try_each_fault(bases / "killed", place, HELD, attempt)
+    assert try_each_fault(bases / "killed", place, HELD, attempt) > 10
 
 
 def test_whatever_step_of_closing_fails_nothing_is_lost(bases: Path, in_memory: Path) -> None:
@@ -91,7 +91,7 @@ def test_whatever_step_of_closing_fails_nothing_is_lost(bases: Path, in_memory: 
         error_of(index.close, fault)
         return range(first, len(disk.begun))
 
-    try_each_fault(bases / call.base, place, call.after, attempt)
+    assert try_each_fault(bases / call.base, place, call.after, attempt) > 6
 
 
 def test_whatever_step_of_making_an_index_fails_the_next_attempt_works(in_memory: Path) -> None:
@@ -106,7 +106,7 @@ def test_whatever_step_of_making_an_index_fails_the_next_attempt_works(in_memory
                 Index.create(place, dimension=D).close()
         return steps
 
-    try_each_fault(None, place, {}, attempt)
+    assert try_each_fault(None, place, {}, attempt) > 20
 
 
 class InterruptedDisk(RecordingDisk):

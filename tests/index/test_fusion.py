@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from plain_index import unit_vectors
 
 from bitsieve.index import Index
+from bitsieve.index.answering import FUSED
 from bitsieve.index.fusion import WEIGHT, fuse
-from bitsieve.index.searching import FUSED
 
 NEAR = [(1, 0.9), (2, 0.8), (3, 0.7), (4, 0.5)]
 WORDS = [(3, 12.0), (5, 9.0), (2, 3.0), (6, 2.0)]

@@ -75,6 +75,8 @@ def test_keywords_are_stemmed_and_never_syntax(index: Index) -> None:
     assert [hit.id for hit in found] == ["3"]
     with pytest.raises(InputError, match=r"no expression of FTS5"):
         index.search("lily AND (", mode="keyword", syntax=True)
+    with pytest.raises(InputError, match="give one of them, or leave syntax out"):
+        index.search("lily NOT water", syntax=True)
 
 
 def test_min_score_leaves_out_what_scores_less(index: Index) -> None:
@@ -179,6 +181,13 @@ def test_delete_takes_ids_or_a_where(index: Index) -> None:
         index.delete(["monet"], where={})
 
 
+def test_a_condition_that_says_nothing_deletes_nothing(index: Index) -> None:
+    with pytest.raises(InputError, match="matches every document: say which to delete, or make a new index"):
+        index.delete(where={})
+    assert len(index) == 3
+    assert len(index.search(vector=VECTORS[0], where={})) == 3  # to find, it leaves out nothing
+
+
 def test_one_id_is_one_document(index: Index) -> None:
     index.add(["twelve", "one", "two"], ids=["12", "1", "2"], vectors=unit_vectors(3, seed=8))
     assert index.delete("12") == 1
@@ -238,12 +247,33 @@ def test_a_closed_index_says_so(index: Index) -> None:
 
 
 @pytest.mark.parametrize(
-    "parameter", [{"dtype": "int8"}, {"n_bits": 12}, {"tokenizer": "snowball"}, {"dimension": 4}]
+    "parameter",
+    [
+        {"dtype": "int8"},
+        {"n_bits": 12},
+        {"n_bits": 40},
+        {"n_bits": 8192, "dimension": 16384},
+        {"tokenizer": "snowball"},
+        {"dimension": 4},
+    ],
 )
 def test_what_no_index_can_be_made_of_leaves_nothing(tmp_path: Path, parameter: dict[str, object]) -> None:
     with pytest.raises(InputError):
         Index.create(tmp_path / "index", **{"dimension": 32, **parameter})  # type: ignore[arg-type]
     assert not (tmp_path / "index").exists()
+
+
+def test_more_bits_than_codes_can_have_are_refused_with_how_many_they_can(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="vectors with d=20 can have: give at most 16, or leave it out"):
+        Index.create(tmp_path / "index", dimension=20, n_bits=24)
+    Index.create(tmp_path / "index", dimension=20, n_bits=16).close()
+
+
+@pytest.mark.usefixtures("small_segments")
+def test_codes_have_as_many_bits_as_vectors_have_dimensions_where_nobody_says(tmp_path: Path) -> None:
+    with Index.create(tmp_path / "index", dimension=32) as index:
+        index.add(vectors=unit_vectors(50))
+        assert index.stats().n_bits == 32
 
 
 @pytest.mark.usefixtures("small_segments")

@@ -95,6 +95,7 @@ def test_a_writer_that_is_forgotten_holds_no_lock(root: Path) -> None:
     gc.collect()
     with Index.open(root, write=True) as again:
         again.add(**given(0, 1))
+        assert len(again) == 1
 
 
 def test_an_opening_that_fails_holds_no_lock(root: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from children import in_child
-from four_texts import BREAD, QUERY, TEXTS, index_of, index_of_vectors
+from four_texts import BREAD, QUERY, TEXTS, index_of
 from plain_index import unit_vectors
 
 from bitsieve.encoder import Encoder
@@ -18,27 +18,16 @@ from bitsieve.index import Index
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 
 
-@pytest.fixture
-def root(tmp_path: Path, models: Path) -> Path:
-    """An index of MiniLM by its folder."""
-    return index_of(models / "all-MiniLM-L6-v2-int8", tmp_path / "index")
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Path:
-    return index_of_vectors(tmp_path / "own")
-
-
-def test_another_model_is_refused_with_the_remedy(root: Path, e5: Encoder) -> None:
+def test_another_model_is_refused_with_the_remedy(of_minilm: Path, e5: Encoder) -> None:
     remedy = "open it with the model it was made with, or move it to this one with Index.reembed"
     with pytest.raises(ModelMismatchError, match=remedy) as caught:
-        Index.open(root, model=e5)
+        Index.open(of_minilm, model=e5)
     assert "all-MiniLM-L6-v2" in str(caught.value)
     assert "e5-small-v2" in str(caught.value)
 
 
-def test_another_models_folder_is_refused_when_it_is_first_used(root: Path, models: Path) -> None:
-    with Index.open(root, model=models / "e5-small-v2-int8") as index:
+def test_another_models_folder_is_refused_when_it_is_first_used(of_minilm: Path, models: Path) -> None:
+    with Index.open(of_minilm, model=models / "e5-small-v2-int8") as index:
         assert index.get("0").text == TEXTS[0]  # what needs no model does not load it
         assert index.search("yeast", mode="keyword")[0].id == BREAD
         for _ in range(2):
@@ -46,19 +35,19 @@ def test_another_models_folder_is_refused_when_it_is_first_used(root: Path, mode
                 index.search(QUERY)
 
 
-def test_no_text_is_added_by_another_model(root: Path, models: Path) -> None:
-    with Index.open(root, write=True, model=models / "e5-small-v2-int8") as index:
+def test_no_text_is_added_by_another_model(of_minilm: Path, models: Path) -> None:
+    with Index.open(of_minilm, write=True, model=models / "e5-small-v2-int8") as index:
         with pytest.raises(ModelMismatchError):
             index.add(["A text that the wrong model would embed."])
         assert len(index) == 4
 
 
 def test_the_same_model_elsewhere_is_the_same(
-    root: Path, models: Path, tmp_path: Path, minilm: Encoder
+    of_minilm: Path, models: Path, tmp_path: Path, minilm: Encoder
 ) -> None:
     shutil.copytree(models / "all-MiniLM-L6-v2-int8", tmp_path / "moved")
     for model in (tmp_path / "moved", str(tmp_path / "moved"), minilm):
-        with Index.open(root, model=model) as index:
+        with Index.open(of_minilm, model=model) as index:
             assert index.search(QUERY, k=1)[0].id == BREAD
 
 
@@ -90,9 +79,9 @@ def test_a_model_that_is_gone_is_named_with_what_to_do(models: Path, tmp_path: P
         assert index.search(QUERY, k=1)[0].id == BREAD
 
 
-def test_vectors_of_another_dimension_are_refused_with_both_dimensions(own: Path) -> None:
+def test_vectors_of_another_dimension_are_refused_with_both_dimensions(of_vectors: Path) -> None:
     message = "vectors have d=24, the index holds d=16 of 'acme/embedder-3'"
-    with Index.open(own, write=True) as index:
+    with Index.open(of_vectors, write=True) as index:
         with pytest.raises(ModelMismatchError, match=message):
             index.add(["x"], vectors=unit_vectors(1, 24))
         with pytest.raises(ModelMismatchError, match=message):
@@ -100,23 +89,28 @@ def test_vectors_of_another_dimension_are_refused_with_both_dimensions(own: Path
         assert len(index) == 4
 
 
-def test_vectors_of_another_name_are_refused(own: Path) -> None:
+def test_vectors_of_another_name_are_refused(of_vectors: Path) -> None:
     with pytest.raises(
         ModelMismatchError, match="holds vectors of 'acme/embedder-3', not of 'acme/embedder-4'"
     ):
-        Index.open(own, model="acme/embedder-4")
-    with Index.open(own, model="acme/embedder-3") as index, pytest.raises(InputError, match="give vectors"):
+        Index.open(of_vectors, model="acme/embedder-4")
+    with (
+        Index.open(of_vectors, model="acme/embedder-3") as index,
+        pytest.raises(InputError, match="give vectors"),
+    ):
         index.search(QUERY)
 
 
-def test_a_model_that_embeds_is_refused_where_vectors_are_of_a_name(own: Path, minilm: Encoder) -> None:
+def test_a_model_that_embeds_is_refused_where_vectors_are_of_a_name(
+    of_vectors: Path, minilm: Encoder
+) -> None:
     with pytest.raises(ModelMismatchError, match="acme/embedder-3"):
-        Index.open(own, model=minilm)
+        Index.open(of_vectors, model=minilm)
 
 
 @needs_fork
-def test_a_fork_embeds_with_the_model_its_parent_has_loaded(root: Path) -> None:
-    with Index.open(root) as index:
+def test_a_fork_embeds_with_the_model_its_parent_has_loaded(of_minilm: Path) -> None:
+    with Index.open(of_minilm) as index:
         expected = index.search(QUERY, k=4)
 
         def in_fork() -> bool:
@@ -128,9 +122,9 @@ def test_a_fork_embeds_with_the_model_its_parent_has_loaded(root: Path) -> None:
 
 
 @needs_fork
-def test_forks_embed_while_threads_of_their_parent_do(root: Path) -> None:
+def test_forks_embed_while_threads_of_their_parent_do(of_minilm: Path) -> None:
     stop = threading.Event()
-    with Index.open(root) as index:
+    with Index.open(of_minilm) as index:
         expected = index.search(QUERY, k=4)
 
         def search(number: int) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from children import Child, Gate
-from four_texts import BREAD, QUERY, TEXTS, index_of, index_of_vectors
+from four_texts import BREAD, QUERY, TEXTS
 from plain_index import unit_vectors
 
 from bitsieve.encoder import Encoder
@@ -16,21 +16,10 @@ from bitsieve.index import Index
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 
 
-@pytest.fixture
-def root(tmp_path: Path, models: Path) -> Path:
-    """An index of MiniLM by its folder."""
-    return index_of(models / "all-MiniLM-L6-v2-int8", tmp_path / "index")
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Path:
-    return index_of_vectors(tmp_path / "own")
-
-
 def test_readers_go_on_with_the_old_model_until_the_new_is_committed(
-    root: Path, models: Path, minilm: Encoder
+    of_minilm: Path, models: Path, minilm: Encoder
 ) -> None:
-    with Index.open(root, write=True) as writer, Index.open(root) as reader:
+    with Index.open(of_minilm, write=True) as writer, Index.open(of_minilm) as reader:
         old = [(hit.id, hit.score) for hit in reader.search(QUERY, k=4)]
         seen = []
 
@@ -51,26 +40,28 @@ def test_readers_go_on_with_the_old_model_until_the_new_is_committed(
         np.testing.assert_allclose([found[str(i)] for i in range(4)], expected[0], atol=1e-5)
 
 
-def test_a_reader_that_was_given_the_old_model_moves_too(root: Path, models: Path, minilm: Encoder) -> None:
-    with Index.open(root, model=minilm) as reader:
+def test_a_reader_that_was_given_the_old_model_moves_too(
+    of_minilm: Path, models: Path, minilm: Encoder
+) -> None:
+    with Index.open(of_minilm, model=minilm) as reader:
         assert reader.search(QUERY, k=1)[0].id == BREAD
-        with Index.open(root, write=True) as writer:
+        with Index.open(of_minilm, write=True) as writer:
             writer.reembed(models / "e5-small-v2-int8")
         assert reader.search(QUERY, k=1)[0].score > 0.7  # as e5 scores whatever is near
         assert reader.search("yeast", mode="hybrid", k=1)[0].id == BREAD
 
 
-def test_the_old_model_is_refused_after_the_move(root: Path, models: Path, minilm: Encoder) -> None:
-    with Index.open(root, write=True) as writer:
+def test_the_old_model_is_refused_after_the_move(of_minilm: Path, models: Path, minilm: Encoder) -> None:
+    with Index.open(of_minilm, write=True) as writer:
         writer.reembed(models / "e5-small-v2-int8")
         writer.add(["Added after the move: sourdough."], ids=["late"])
         assert {hit.id for hit in writer.search("sourdough bread", k=2)} == {"late", BREAD}
     with pytest.raises(ModelMismatchError, match="e5-small-v2"):
-        Index.open(root, model=minilm)
+        Index.open(of_minilm, model=minilm)
 
 
-def test_vectors_of_ones_own_become_those_of_a_model(own: Path, models: Path) -> None:
-    with Index.open(own) as reader, Index.open(own, write=True) as writer:
+def test_vectors_of_ones_own_become_those_of_a_model(of_vectors: Path, models: Path) -> None:
+    with Index.open(of_vectors) as reader, Index.open(of_vectors, write=True) as writer:
         assert len(reader.search(vector=unit_vectors(1, 16)[0], k=4)) == 4
         writer.reembed(models / "all-MiniLM-L6-v2-int8")
         assert reader.search(QUERY, k=1)[0].id == BREAD
@@ -79,11 +70,11 @@ def test_vectors_of_ones_own_become_those_of_a_model(own: Path, models: Path) ->
         assert reader.dimension == writer.dimension == 384
 
 
-def test_moving_that_fails_leaves_the_old_model(root: Path, models: Path, tmp_path: Path) -> None:
+def test_moving_that_fails_leaves_the_old_model(of_minilm: Path, models: Path, tmp_path: Path) -> None:
     def stop(done: int, n: int) -> None:
         raise KeyboardInterrupt
 
-    with Index.open(root, write=True) as writer:
+    with Index.open(of_minilm, write=True) as writer:
         before = writer.search(QUERY, k=4)
         with pytest.raises(KeyboardInterrupt):
             writer.reembed(models / "e5-small-v2-int8", progress=stop)
@@ -94,11 +85,11 @@ def test_moving_that_fails_leaves_the_old_model(root: Path, models: Path, tmp_pa
 
 
 @needs_fork
-def test_another_process_follows_the_move(root: Path, models: Path) -> None:
+def test_another_process_follows_the_move(of_minilm: Path, models: Path) -> None:
     ready, go = Gate(), Gate()
 
     def read() -> tuple[float, float]:
-        with Index.open(root) as index:
+        with Index.open(of_minilm) as index:
             first = index.search(QUERY, k=1)[0].score
             ready.open()
             go.wait()
@@ -106,7 +97,7 @@ def test_another_process_follows_the_move(root: Path, models: Path) -> None:
 
     child = Child(read)
     ready.wait()
-    with Index.open(root, write=True) as writer:
+    with Index.open(of_minilm, write=True) as writer:
         writer.reembed(models / "e5-small-v2-int8")
         expected = writer.search(QUERY, k=1)[0].score
     go.open()

@@ -1,5 +1,6 @@
 """Recall that is asked for, measured, explained and watched; vectors lie in clumps, as those of texts do."""
 
+import tracemalloc
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from bitsieve.arrays import FloatArray
 from bitsieve.errors import InputError, RecallWarning
 from bitsieve.index import Index, calibrations, watch
 from bitsieve.index.sieve import IndexSieve
+from bitsieve.index.snapshot import Snapshot
 
 D = 32
 N = 3000
@@ -48,11 +50,15 @@ def mean_recall(index: Index, queries: FloatArray, **asked: Any) -> float:
     )
 
 
+def snapshot_of(index: Index) -> Snapshot:
+    return index._reader.read(lambda _, snapshot: snapshot)
+
+
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An index of cells, and a few documents compared one by one."""
     path: Path = tmp_path_factory.mktemp("recall") / "x"
-    with small_thresholds(), Index.create(path, dimension=D, n_bits=64) as index:
+    with small_thresholds(), Index.create(path, dimension=D, n_bits=32) as index:
         index.add(
             vectors=VECTORS[: N - 10],
             ids=[str(i) for i in range(N - 10)],
@@ -95,6 +101,26 @@ def test_an_index_never_calibrated_is_when_a_recall_is_asked_for(index: Index) -
     assert (known.in_catalog, known.calibration.sampled, known.calibration.k) == (False, True, K)
 
 
+def test_a_calibration_that_a_newer_version_made_is_as_good_as_none(root: Path, tmp_path: Path) -> None:
+    with Index.open(root) as reader:
+        reader.backup(tmp_path / "copy")
+    with Index.open(tmp_path / "copy", write=True) as writer:
+        newer = calibrations.to_json(calibrations.calibrate_snapshot(snapshot_of(writer), K, n_queries=100))
+        newer["calibration"]["of_tomorrow"] = 1
+        writer._writer.set_fact(calibrations.name_of(K), newer)  # type: ignore[union-attr]
+        writer._writer.set_fact(calibrations.name_of(4), {"another": "shape"})  # type: ignore[union-attr]
+        readable = writer.calibrate(0.9, 3, QUERIES[:100])
+        assert [one.calibration for one in writer.calibrations()] == [readable]
+    with Index.open(tmp_path / "copy") as reader:
+        for k in (4, K):
+            hits = reader.search(vector=QUERIES[0], k=k, target_recall=1.0, explain=True)
+            assert hits.steps[0].name == "calibrate"
+            assert {hit.id for hit in hits} == true_ids(QUERIES[:1], VECTORS, k)[0]
+        assert [(one.calibration.k, one.in_catalog) for one in reader.calibrations()] == [
+            (3, True), (4, False), (K, False),
+        ]  # fmt: skip
+
+
 def test_a_writer_keeps_its_calibration_for_everybody(root: Path, tmp_path: Path) -> None:
     with Index.open(root) as reader:
         reader.backup(tmp_path / "copy")
@@ -130,7 +156,7 @@ def test_a_calibration_holds_until_the_index_is_another(root: Path, tmp_path: Pa
 
 
 def test_a_calibration_of_several_segments_does_not_hold_for_one(tmp_path: Path) -> None:
-    with small_thresholds(), Index.create(tmp_path / "x", dimension=D, n_bits=64) as index:
+    with small_thresholds(), Index.create(tmp_path / "x", dimension=D, n_bits=32) as index:
         for part in np.array_split(VECTORS, 3):
             index.add(vectors=part)
         index.calibrate(0.9, K, QUERIES[:100])
@@ -147,8 +173,9 @@ def test_a_calibration_of_several_segments_does_not_hold_for_one(tmp_path: Path)
 def test_what_is_not_reached_is_found_exactly_with_a_warning(index: Index) -> None:
     with pytest.warns(RecallWarning, match="only certain by exact search"):
         index.calibrate(0.999, K, QUERIES[:50])
-    with pytest.warns(RecallWarning, match="more queries, or ask for less"):
+    with pytest.warns(RecallWarning, match="more queries, or ask for less") as warned:
         hits = index.search(vector=QUERIES[0], target_recall=0.999)
+    assert warned[0].filename == __file__
     assert {hit.id for hit in hits} == true_ids(QUERIES[:1], VECTORS)[0]
 
 
@@ -177,7 +204,7 @@ def test_documents_that_were_deleted_are_no_truth_and_no_queries(root: Path, tmp
     with Index.open(tmp_path / "copy", write=True) as writer:
         writer.delete(ids=[str(i) for i in range(0, N, 2)])
         assert writer.measure_recall(QUERIES, K, n_candidates=N, probe_margin=10.0).recall == 1.0
-        sieve = IndexSieve(writer._reader.read(lambda _, snapshot: snapshot))
+        sieve = IndexSieve(snapshot_of(writer))
         vectors, keys = sieve.sample(N, np.random.default_rng(0))
         assert len(set(keys.tolist())) == sieve.n == N // 2
         ids = [document.id for document in writer.get([str(i) for i in range(1, N, 2)]) if document]
@@ -193,6 +220,24 @@ def test_recall_of_passages_is_that_of_their_documents(tmp_path: Path) -> None:
         measured = index.measure_recall(vectors_of(3000, 40), 5, n_candidates=250)
         assert measured.recall == 1.0
         assert index.calibrate(0.9, 5).n == 250
+
+
+def test_more_neighbours_than_there_are_take_no_more_room_than_all(index: Index) -> None:
+    k = 10**9
+    tracemalloc.start()
+    try:
+        calibration = index.calibrate(0.9, k, QUERIES[:20])
+        hits = index.search(vector=QUERIES[0], k=k, target_recall=0.9)
+        measured = index.measure_recall(QUERIES[:20], k, target_recall=0.9)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 200e6
+    assert (calibration.k, [point.plan.exact for point in calibration.points]) == (k, [True])
+    assert calibration.points[0].seconds > 0
+    assert [int(hit.id) for hit in hits[:K]] == np.argsort(-(VECTORS @ QUERIES[0]))[:K].tolist()
+    assert {hit.id for hit in hits} == {str(i) for i in range(N)}
+    assert (measured.k, measured.recall, measured.n_queries) == (k, 1.0, 20)
 
 
 def test_lost_and_found_together_are_the_truth(index: Index) -> None:
@@ -238,6 +283,7 @@ def test_stages_hand_on_what_the_next_one_gets(index: Index) -> None:
         ({"target_recall": 0.9, "n_candidates": 50}, "target_recall chooses"),
         ({"target_recall": 1.5}, "above 0 and at most 1"),
         ({"target_recall": 0.0}, "above 0 and at most 1"),
+        ({"query": "words", "target_recall": 0.9, "mode": "keyword"}, "give mode='vector' or 'hybrid'"),
         ({"explain": "all"}, "explain must be"),
     ],
 )
@@ -286,6 +332,7 @@ def test_recall_that_falls_is_warned_of_once_a_day(index: Index) -> None:
                 watching.wait()
     (warning,) = [one for one in caught if issubclass(one.category, RecallWarning)]
     assert "refit" in str(warning.message)
+    assert warning.filename == "bitsieve"  # nobody's line, since a thread of the watch's own finds it out
     assert "0.95 is wanted" in str(warning.message)
 
 

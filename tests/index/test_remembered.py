@@ -98,6 +98,23 @@ def test_what_a_where_matched_is_remembered_only_as_long_as_it_holds(tmp_path: P
     assert len({repr(found) for found in seen}) == len(changes)  # compact changes no answer
 
 
+@pytest.mark.parametrize("asked_before", [False, True])
+def test_a_filter_passes_on_documents_that_are_there_alone(tmp_path: Path, asked_before: bool) -> None:
+    root, where = tmp_path / "x", {"n": {"$lt": 80}}
+    build_index(root)
+
+    def passed_on(index: Index) -> tuple[int, int]:
+        hits = index.search(vector=vectors_of(3, 1)[0], k=100, where=where, explain=True)
+        assert hits.steps[0].name == "filter"
+        return hits.steps[0].n_out, len(hits)
+
+    with Index.open(root) as reader, Index.open(root, write=True) as writer:
+        if asked_before:
+            assert passed_on(reader) == (77, 77)  # three of the eighty are deleted already
+        assert writer.delete(["id-0", "id-3", "id-20", "id-71", "id-85"]) == 4
+        assert passed_on(reader) == (74, 74)
+
+
 def test_a_where_is_asked_of_the_catalog_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     build_index(tmp_path / "x")
     calls: list[Any] = []

@@ -1,5 +1,6 @@
 """A cascade that is asked for a recall."""
 
+import tracemalloc
 import warnings
 from typing import Any
 
@@ -89,8 +90,9 @@ def test_a_target_is_the_same_search_as_its_plan(cascade: Cascade) -> None:
 def test_a_target_that_nothing_else_reaches_is_searched_exactly_with_a_warning(cascade: Cascade) -> None:
     planned(cascade, Point(Plan(n_candidates=20), 0.7, 0.6, 0.1))
     queries, mask = clustered(30, D, seed=6), np.arange(N) % 2 == 0
-    with pytest.warns(RecallWarning, match="only certain by exact search"):
+    with pytest.warns(RecallWarning, match="only certain by exact search") as warned:
         ids, scores, stages = cascade.search(queries, target_recall=0.9, allowed=mask, explain=True)
+    assert warned[0].filename == __file__
     true_rows, true_scores = CascadeSieve(cascade).exact(queries, 10)
     every = cascade.ids_[np.flatnonzero(mask)]
     assert np.isin(ids, every).all()
@@ -158,6 +160,23 @@ def test_next_to_nothing_is_searched_exactly(vectors: Any, n: int, cells: bool) 
         ids, _ = cascade.search(vectors[:2], 10, target_recall=0.9)
     assert ids.shape == (2, 10 if n else 0)
     assert [sorted(row[row >= 0]) for row in ids] == [list(range(n))] * 2
+
+
+def test_more_neighbours_than_there_are_is_exact_search_that_is_tried_once(cascade: Cascade) -> None:
+    tracemalloc.start()
+    try:
+        calibration = cascade.calibrate(0.9, 10**9)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 50e6
+    assert (calibration.k, calibration.n_queries) == (10**9, 0)
+    assert calibration.plan_for(0.9).plan.exact
+    assert calibration.points[0].seconds > 0
+    cascade.calibrate(0.9, N + 1)
+    rows, scores = cascade.search(cascade.vectors_[:2], N + 1, target_recall=0.9)
+    assert [len(set(found[:N].tolist())) for found in rows] == [N, N]
+    assert np.isneginf(scores[:, N]).all()
 
 
 def test_bad_input_is_refused(cascade: Cascade) -> None:

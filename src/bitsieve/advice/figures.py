@@ -11,6 +11,17 @@ from .results import ModelAdvice
 from .setup import Setup
 from .tables import FAMILIES
 
+STEPS = (
+    (1.0,),
+    (1.0, 2.0, 5.0),
+    (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0),
+    (1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0),
+)
+"""Ticks of a decade, from coarse to fine."""
+
+LEAST_TICKS = 4
+"""An axis with fewer takes the next finer steps."""
+
 FAMILY = {
     "asymmetric": SCORINGS["asymmetric"],
     "hamming": SCORINGS["hamming"],
@@ -52,7 +63,7 @@ def bytes_figure(figure: Any, advice: ModelAdvice, setup: Setup) -> None:
     ax.axvline(setup.budget_bytes, color=INK, linewidth=1, linestyle=(0, (3, 3)))
     _log(ax, "y", times, milliseconds_short)
     ax.set_xlim(left=0)
-    legend(ax, "best")
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=12)
 
 
 def candidates_figure(figure: Any, advice: ModelAdvice, setup: Setup) -> None:
@@ -86,14 +97,28 @@ def milliseconds_short(value: float) -> str:
     return f"{value:g}"
 
 
+def ticks_between(low: float, high: float) -> list[float]:
+    """Ticks of a logarithmic axis: the coarsest steps of which enough lie on it.
+
+    >>> ticks_between(0.04, 3), ticks_between(1.1, 2.1)
+    ([0.05, 0.1, 0.2, 0.5, 1.0, 2.0], [1.2, 1.4, 1.6, 1.8, 2.0])
+    """
+    ticks = list[float]()
+    for steps in STEPS:
+        decades = (10.0**power for power in range(-5, 10))
+        ticks = [tick for decade in decades for step in steps if low <= (tick := step * decade) <= high]
+        if len(ticks) >= LEAST_TICKS:
+            break
+    return ticks
+
+
 def _log(ax: Any, which: str, values: Sequence[float], show: Any) -> None:
-    """A logarithmic axis over some values, with plain numbers at 1 and 3."""
+    """A logarithmic axis over some values, with plain numbers at as fine steps as it takes."""
     from matplotlib.ticker import FixedLocator, NullLocator
 
     low, high = min(values) / 1.25, max(values) * 1.25
     ax.set(**{f"{which}scale": "log", f"{which}lim": (low, high)})
     axis = getattr(ax, f"{which}axis")
-    ticks = [base * 10.0**power for power in range(-4, 9) for base in (1, 3)]
-    axis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
+    axis.set_major_locator(FixedLocator(ticks_between(low, high)))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(lambda value, _: show(value))

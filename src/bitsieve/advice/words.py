@@ -25,9 +25,11 @@ def of_model(advice: ModelAdvice, setup: Setup) -> list[str]:
     """The recommendation for the vectors of one model, a sentence or two each; `advice.text` is not read."""
     best = None if advice.best is None else advice.finalists[advice.best]
     said = [_verdict(advice, best, setup)]
+    if best is not None and not advice.worth:
+        said.append(f"If you take codes all the same, take {_which(advice, best)}: {milliseconds(best.ms)}.")
     if best is not None:
         said.append(_bound(advice, best, setup))
-        said.append(_how(advice.ways[best.way], best, advice.n_total))
+        said.append(_how(advice, best))
         said.append(_memory(advice, best))
     said += _others(advice, best, setup)
     return [*said, *_caveats(advice)]
@@ -81,20 +83,27 @@ def _verdict(advice: ModelAdvice, best: Finalist | None, setup: Setup) -> str:
             f"Within {setup.budget_bytes} bytes a vector no codes keep {target} recall@{setup.k} for sure"
             f"{_beyond(advice, setup)}. Without codes, {exact} a query."
         )
-    way = advice.ways[best.way]
-    which = plan(way, best.effort) + (" by Hamming distance" if way.scoring == "hamming" else "")
-    which += f", {way.n_bytes} bytes a vector"
     if advice.worth:
-        return f"Take {which}: {milliseconds(best.ms)} a query, where {exact}."
+        return f"Take {_which(advice, best)}: {milliseconds(best.ms)} a query, where {exact}."
     saved = advice.exact_ms - best.ms
     would = f"codes would save {milliseconds(saved)} of it" if saved > 0 else "no codes are faster"
     embedding = (
         f"; embedding the query takes {milliseconds(advice.embed_ms)}" if advice.embed_ms is not None else ""
     )
+    recall = f"{setup.target_recall:g}"
+    commands = f'`bitsieve index CORPUS -o INDEX`, then `bitsieve search INDEX "…" --target-recall {recall}`'
+    calls = f"Index.create, then search with target_recall={recall}"
     return (
-        f"Codes are not worth it here: {exact} a query, and {would}{embedding}. "
-        f"If you take them all the same, take {which}: {milliseconds(best.ms)}."
+        f"Codes are not worth it here: {exact} a query, and {would}{embedding}. An index as it comes will do, and can "
+        f"be asked for a recall: {commands if advice.model else calls}."
     )
+
+
+def _which(advice: ModelAdvice, best: Finalist) -> str:
+    """What to take."""
+    way = advice.ways[best.way]
+    scoring = " by Hamming distance" if way.scoring == "hamming" else ""
+    return f"{plan(way, best.effort)}{scoring}, {way.n_bytes} bytes a vector"
 
 
 def _beyond(advice: ModelAdvice, setup: Setup) -> str:
@@ -103,7 +112,7 @@ def _beyond(advice: ModelAdvice, setup: Setup) -> str:
     if not larger:
         return ""
     way = min(larger, key=lambda way: (way.n_bytes, way.chosen_ms or 0))
-    return f"; {plan(way, way.points[way.chosen or 0].effort)} do in {way.n_bytes} bytes"
+    return f"; {plan(way, way.points[way.chosen or 0].effort)} do in {way.n_bytes} bytes (--budget-bytes)"
 
 
 def _bound(advice: ModelAdvice, best: Finalist, setup: Setup) -> str:
@@ -113,12 +122,18 @@ def _bound(advice: ModelAdvice, best: Finalist, setup: Setup) -> str:
     )
 
 
-def _how(way: Way, best: Finalist, n_total: int) -> str:
-    """How to have it."""
+def _how(advice: ModelAdvice, best: Finalist) -> str:
+    """How to have it: the commands, or for vectors without a model the calls."""
+    way, n_total = advice.ways[best.way], advice.n_total
     effort = f"{best.effort:g}" if way.kind == "cells" else f"{best.effort:.0f}"
     if way.kind == "cells":
         if n_total >= CELLS_FROM and way.n_bits == MOST_BITS:
-            return f"An index of so many passages has such cells: search it with probe_margin={effort}."
+            search = (
+                f'`bitsieve search INDEX "…" --probe-margin {effort}`'
+                if advice.model
+                else f"probe_margin={effort}"
+            )
+            return f"An index of so many passages has such cells: search it with {search}."
         return f"That is Cascade(cells=Cells({way.n_cells}, n_bits={way.n_bits})), searched with probe_margin={effort}."
     if way.kind == "pivots":
         return (
@@ -129,7 +144,12 @@ def _how(way: Way, best: Finalist, n_total: int) -> str:
         return f"That is Cascade(ITQ({way.n_bits})), searched with scoring='hamming', n_candidates={effort}."
     if n_total >= CELLS_FROM:
         return f"That is Cascade(ITQ({way.n_bits})), searched with n_candidates={effort}."
-    return f"Make the index with --n-bits {way.n_bits} and search it with n_candidates={effort}."
+    if not advice.model:
+        return f"Make the index with n_bits={way.n_bits} (Index.create) and search it with n_candidates={effort}."
+    return (
+        f"Make the index with `bitsieve index CORPUS --n-bits {way.n_bits} -o INDEX` and search it with "
+        f'`bitsieve search INDEX "…" --candidates {effort}`.'
+    )
 
 
 def _memory(advice: ModelAdvice, best: Finalist) -> str:

@@ -3,16 +3,35 @@
 import os
 import sys
 from io import TextIOWrapper
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from ..errors import BitsieveError
 from ..version import __version__
 from . import advise, cache, experiments, index, info, models, recall, search, upkeep
 
+
+class Commands(TyperGroup):
+    """The commands; of a value that cannot be read they say what was expected and what came, in no checker's words."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            said = error.message.removeprefix("Value error, ")
+            expected = said.removeprefix("Input should be ")
+            if expected != said:
+                (finding, *_) = error.__cause__.errors()  # type: ignore[union-attr]
+                said = f"expected {expected.partition(',')[0]}, got {finding['input']!r}"
+            error.message = said
+            raise
+
+
 app = typer.Typer(
     name="bitsieve",
+    cls=Commands,
     help="Search text by meaning on a CPU through 16-byte codes, and know what recall you get.",
     no_args_is_help=True,
     add_completion=False,

@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,6 +24,12 @@ def make_console() -> "Console":
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False, soft_wrap=False)
+
+
+def print_plain(console: "Console", text: str, style: str = "", **options: Any) -> None:
+    """Print what users wrote as it is: nothing in it is markup, and only a terminal breaks lines, between words."""
+    shown = {"markup": False, "emoji": False, "soft_wrap": not sys.stdout.isatty(), **options}
+    console.print(text, style=style, **shown)
 
 
 @contextmanager

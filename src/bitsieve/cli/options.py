@@ -88,6 +88,30 @@ TargetRecall = Annotated[
         help="Share of the true nearest to be found: the cheapest way known to.", show_default=False
     ),
 ]
+Candidates = Annotated[
+    int | None,
+    typer.Option(
+        help="How many passages the codes leave to compare exactly, such as `bitsieve advise` names.",
+        show_default="enough for most",
+    ),
+]
+ProbeMargin = Annotated[
+    float | None,
+    typer.Option(
+        help="In an index with cells, how far around the query to look: the wider, the more cells.",
+        show_default="enough for most",
+    ),
+]
+
+
+def check_effort(candidates: int | None, probe_margin: float | None, target_recall: float | None) -> None:
+    """Refuse to be told both how hard to look and what recall that shall come to."""
+    if target_recall is not None and (candidates, probe_margin) != (None, None):
+        raise typer.BadParameter(
+            "--target-recall chooses how hard to look: leave out --candidates and --probe-margin, or --target-recall"
+        )
+
+
 MovedModel = Annotated[
     str | None,
     typer.Option(

@@ -1,23 +1,30 @@
 """`bitsieve calibrate`, `recall` and `explain`: how much of the truth an index finds, and at what cost."""
 
 import json
+import shlex
 from dataclasses import asdict
-from math import log
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import AsJson, IndexFolder, MovedModel, TargetRecall, Where
+from .funnel import in_words, print_funnel
+from .options import (
+    AsJson,
+    Candidates,
+    IndexFolder,
+    MovedModel,
+    ProbeMargin,
+    TargetRecall,
+    Where,
+    check_effort,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..index.hits import Hits, Step
-    from ..recall import Calibration, Plan
-
-BAR = 28
-"""Characters of the widest bar of a funnel."""
+    from ..index import Index
+    from ..recall import Calibration
 
 Queries = Annotated[
     Path | None,
@@ -53,6 +60,7 @@ def calibrate(
     from .console import encode_progress, make_console, told
 
     with told("stopped: nothing was kept"), Index.open(index, write=True, model=model) as opened:
+        _check_filled(opened)
         asked = None if queries is None else read_queries(queries)
         with encode_progress("calibrating", "queries") as progress:
             found = opened.calibrate(
@@ -76,6 +84,8 @@ def recall(
     k: K = 10,
     queries: Queries = None,
     target_recall: TargetRecall = None,
+    candidates: Candidates = None,
+    probe_margin: ProbeMargin = None,
     n_queries: NQueries = 1000,
     seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
     as_json: AsJson = False,
@@ -84,21 +94,25 @@ def recall(
     """Measure what share of the true nearest a search of an index finds."""
     from ..advice.sources import read_queries
     from ..index import Index
-    from .console import encode_progress, told
+    from .console import encode_progress, make_console, print_plain, told
 
+    check_effort(candidates, probe_margin, target_recall)
     with told("stopped"), Index.open(index, model=model) as opened:
+        _check_filled(opened)
         asked = None if queries is None else read_queries(queries)
         with encode_progress("measuring", "queries") as progress:
             found = opened.measure_recall(
-                asked, k, target_recall=target_recall, n_queries=n_queries, seed=seed, progress=progress
-            )
+                asked, k, target_recall=target_recall, n_candidates=candidates, probe_margin=probe_margin,
+                n_queries=n_queries, seed=seed, progress=progress,
+            )  # fmt: skip
         days = opened.recall_by_day()
     if as_json:
         _print_json({**asdict(found), "by_day": [asdict(day) for day in days]})
         return
-    typer.echo(
+    print_plain(
+        make_console(),
         f"recall@{found.k} {found.recall:.4f} of {_queries(found.n_queries, found.sampled)}; of all like these "
-        f"{found.lower:.4f} to {found.upper:.4f}, at {found.confidence:.0%}"
+        f"{found.lower:.4f} to {found.upper:.4f}, at {found.confidence:.0%}",
     )
     for day in days:
         typer.echo(f"{day.date}  {day.recall:.4f} of {day.n:,} searches, {day.lower:.4f} to {day.upper:.4f}")
@@ -112,6 +126,8 @@ def explain(
     k: K = 10,
     where: Where = None,
     target_recall: TargetRecall = None,
+    candidates: Candidates = None,
+    probe_margin: ProbeMargin = None,
     as_json: AsJson = False,
     model: MovedModel = None,
 ) -> None:
@@ -119,9 +135,14 @@ def explain(
     from ..index import Index
     from .console import make_console, told
 
+    check_effort(candidates, probe_margin, target_recall)
     with told("stopped"), Index.open(index, model=model) as opened:
+        _check_filled(opened)
         opened.encoder  # noqa: B018, loaded before anything is measured
-        hits = opened.search(query, k, where=where, target_recall=target_recall, explain="lost")
+        hits = opened.search(
+            query, k, where=where, target_recall=target_recall, n_candidates=candidates, probe_margin=probe_margin,
+            explain="lost",
+        )  # fmt: skip
     if as_json:
         _print_json({
             "query": query, "k": k, "generation": hits.generation,
@@ -130,23 +151,24 @@ def explain(
             "chosen": hits.chosen and asdict(hits.chosen),
         })  # fmt: skip
         return
-    _print_funnel(make_console(), hits, k)
+    print_funnel(make_console(), hits, k)
 
 
-def in_words(plan: "Plan") -> str:
-    """What a plan does."""
-    if plan.exact:
-        return "compare every vector"
-    cells = ""
-    if plan.n_probes is not None:
-        cells = f"{plan.n_probes:,} cells, "
-    elif plan.probe_margin is not None:
-        cells = f"cells within {plan.probe_margin:.3f}, "
-    return f"{cells}{plan.n_candidates:,} candidates"
+def _check_filled(opened: "Index") -> None:
+    """Refuse an index in which nothing can be found or missed."""
+    from ..errors import InputError
+
+    if not len(opened):
+        raise InputError(
+            f"{opened.path} holds no documents, so there is nothing to find: add some with "
+            f"bitsieve add {shlex.quote(str(opened.path))} FILE"
+        )
 
 
 def _print_calibration(console: "Console", found: "Calibration", target: float) -> None:
     from rich.table import Table
+
+    from .console import print_plain
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("recall", "certain", "ms/query", "way"):
@@ -162,56 +184,15 @@ def _print_calibration(console: "Console", found: "Calibration", target: float) 
         )
     console.print(table)
     asked = _queries(found.n_queries, found.sampled)
-    console.print(
-        f"recall@{found.k} on {asked}, one thread, {found.seconds:.0f} s; certain with {found.confidence:.0%}. "
+    print_plain(
+        console,
+        f"recall@{found.k} on {asked}, one thread, {found.seconds:.0f} s; certain with {found.confidence:.0%}.\n"
         f"Search by it: bitsieve search … -k {found.k} --target-recall {target:g}",
-        soft_wrap=True,
     )
 
 
 def _queries(n: int, sampled: bool) -> str:
     return f"{n:,} passages of the index, each left out of its own answer" if sampled else f"{n:,} queries"
-
-
-def _print_funnel(console: "Console", hits: "Hits", k: int) -> None:
-    stages = [step for step in hits.steps if step.name not in ("calibrate", "embed")]
-    most = max((step.n_in for step in stages), default=0)
-    lines = [(stages[0].n_in if stages else 0, "passages", "")]
-    lines += [(step.n_out, _kept_by(step), f"{1e3 * step.seconds:8.3f} ms") for step in stages]
-    for n, name, took in lines:
-        bar = "█" * _width(n, most)
-        console.print(f"{name:>14} {n:>11,}  {bar:<{BAR}}{took}", markup=False, soft_wrap=True)
-    for step in hits.steps:
-        if step not in stages:
-            console.print(f"{step.name} took {1e3 * step.seconds:.1f} ms besides", markup=False)
-    if hits.chosen is not None:
-        console.print(
-            f"by {in_words(hits.chosen.plan)}: recall {hits.chosen.recall:.4f} when it was calibrated, at least "
-            f"{hits.chosen.lower:.4f}",
-            markup=False, soft_wrap=True,
-        )  # fmt: skip
-    if not hits.lost:
-        console.print(f"all of the {min(k, len(hits))} nearest were found", markup=False)
-    for one in hits.lost:
-        console.print(
-            f"lost at {one.stage}: #{one.rank} {one.id}  {one.score:.3f}", markup=False, soft_wrap=True
-        )
-
-
-def _kept_by(step: "Step") -> str:
-    kept = {
-        "cells": "in cells",
-        "codes": "candidates",
-        "rerank": "nearest",
-        "filter": "match",
-        "documents": "hits",
-    }
-    return kept.get(step.name, step.name)
-
-
-def _width(n: int, most: int) -> int:
-    """Of a bar, by the logarithm: stages differ by powers of ten."""
-    return round(BAR * log(n + 1) / log(most + 1)) if most else 0
 
 
 def _print_json(value: Any) -> None:

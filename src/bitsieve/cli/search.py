@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import AsJson, IndexFolder, MovedModel, TargetRecall, Where
+from .options import (
+    AsJson,
+    Candidates,
+    IndexFolder,
+    MovedModel,
+    ProbeMargin,
+    TargetRecall,
+    Where,
+    check_effort,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,6 +53,8 @@ def search(
         bool, typer.Option("--syntax", help="The query is an FTS5 expression, such as 'lily NOT rose'.")
     ] = False,
     target_recall: TargetRecall = None,
+    candidates: Candidates = None,
+    probe_margin: ProbeMargin = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Also tell what was done, and how long it took.")
     ] = False,
@@ -57,13 +68,14 @@ def search(
     from ..index import Index
     from .console import make_console, told, waiting
 
+    check_effort(candidates, probe_margin, target_recall)
     with told("stopped"), Index.open(index, model=model) as opened:
         with waiting("searching"):
             if mode is not Mode.keyword:
                 opened.encoder  # noqa: B018, loaded before --explain measures
             hits = opened.search(
                 query, k, mode=mode.value, where=where, min_score=min_score, syntax=syntax,
-                target_recall=target_recall, explain=explain,
+                target_recall=target_recall, n_candidates=candidates, probe_margin=probe_margin, explain=explain,
             )  # fmt: skip
         if as_json:
             _print_json({
@@ -86,7 +98,7 @@ def get(
     Exit code 1 when one of them is not there.
     """
     from ..index import Index
-    from .console import make_console, told
+    from .console import make_console, print_plain, told
 
     with told("stopped"), Index.open(index) as opened:
         documents = opened.get(ids)
@@ -101,10 +113,10 @@ def get(
     else:
         console = make_console()
         for document in filter(None, documents):
-            _print(console, document.id, "bold")
+            print_plain(console, document.id, "bold", soft_wrap=True)
             if document.metadata:
-                _print(console, json.dumps(document.metadata, ensure_ascii=False), "dim")
-            _print(console, f"{document.text or '(a vector without a text)'}\n")
+                print_plain(console, json.dumps(document.metadata, ensure_ascii=False), "dim")
+            print_plain(console, f"{document.text or '(a vector without a text)'}\n")
     for name in missing:
         typer.echo(f"no document has the id {name!r}", err=True)
     if missing:
@@ -114,14 +126,14 @@ def get(
 def stats(index: IndexFolder, as_json: AsJson = False) -> None:
     """Print what an index holds and takes on the disk."""
     from ..index import Index
-    from .console import told
+    from .console import make_console, told
 
     with told("stopped"), Index.open(index) as opened:
         found = opened.stats()
     if as_json:
         _print_json({name.rstrip("_"): value for name, value in asdict(found).items()})
         return
-    _print_stats(found)
+    _print_stats(found, make_console().width)
 
 
 def _print_json(value: Any) -> None:
@@ -142,27 +154,26 @@ def _as_dict(rank: int, hit: "Hit") -> dict[str, Any]:
     }
 
 
-def _print(console: "Console", text: str, style: str = "", **options: Any) -> None:
-    """Print what users wrote as it is: nothing in it is markup, and lines are as long as they are."""
-    console.print(text, style=style, **{"markup": False, "emoji": False, "soft_wrap": True, **options})
-
-
 def _print_hits(console: "Console", hits: "Hits", query: str) -> None:
+    from .console import print_plain
+
     for rank, hit in enumerate(hits, 1):
         ranks = {"meaning": hit.vector_rank, "words": hit.keyword_rank}
         by = " ".join(f"{name} #{of}" for name, of in ranks.items() if of)
         place = f"characters {hit.passage.start:,}–{hit.passage.stop:,}" if hit.passage else ""
         about = [hit.id, by, place, _in_short(hit.metadata, hit.id)]
         line = f"{rank:2}  {hit.score:.3f}  {'  '.join(filter(None, about))}"
-        _print(console, line, "bold", overflow="ellipsis", no_wrap=True, crop=True, soft_wrap=False)
+        print_plain(console, line, "bold", overflow="ellipsis", no_wrap=True, crop=True, soft_wrap=False)
         text = hit.passage.text if hit.passage else hit.text
         if text:
             for line in _snippet(text, query, console.width - len(INDENT)):
-                _print(console, f"{INDENT}{line}", "dim")
+                print_plain(console, f"{INDENT}{line}", "dim")
     if not hits:
-        _print(console, "nothing found")
+        print_plain(console, "nothing found")
     for step in hits.steps:
-        _print(console, f"{step.name:>10}: {step.n_in:,} → {step.n_out:,} in {step.seconds * 1e3:.2f} ms")
+        print_plain(
+            console, f"{step.name:>10}: {step.n_in:,} → {step.n_out:,} in {step.seconds * 1e3:.2f} ms"
+        )
 
 
 def _in_short(metadata: dict[str, Any], id_: str) -> str:
@@ -193,7 +204,7 @@ def _snippet(text: str, query: str, width: int) -> list[str]:
     )
 
 
-def _print_stats(found: "Stats") -> None:
+def _print_stats(found: "Stats", width: int) -> None:
     documents = f"{found.n_documents:,}"
     if found.n_passages != found.n_documents:
         documents += f" in {found.n_passages:,} passages"
@@ -216,4 +227,13 @@ def _print_stats(found: "Stats") -> None:
         + ", ".join(f"{name} {size / 1e6:,.1f}" for name, size in sizes if size > 5e4),
     }
     for name, value in lines.items():
-        typer.echo(f"{name:<11}{value}")
+        typer.echo(
+            textwrap.fill(
+                value,
+                width,
+                initial_indent=f"{name:<11}",
+                subsequent_indent=" " * 11,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        )

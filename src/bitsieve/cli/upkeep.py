@@ -29,6 +29,10 @@ def delete(
 
     if bool(ids) == (where is not None):
         raise typer.BadParameter("name ids, or give --where '{…}': one of the two")
+    if where == {}:
+        raise typer.BadParameter(
+            f"{{}} matches every document: say which to delete, or, to be rid of all, remove the folder {index}"
+        )
     with told("stopped"), Index.open(index, write=True) as opened:
         n = opened.delete(ids, where=where) if ids else opened.delete(where=where)
         n_left = len(opened)

@@ -10,7 +10,6 @@ import os
 import sqlite3
 import threading
 import time
-import warnings
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -20,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from ..arrays import FloatArray
-from ..errors import InputError
+from ..errors import InputError, warn_caller
 
 DEFAULT_MAX_BYTES = 2 << 30
 _LOOKUP = 500
@@ -184,9 +183,9 @@ class VectorCache:
     def _start_anew(self, error: Exception) -> None:
         self.close()
         aside = self.path.with_name(f"{self.path.name}.damaged-{time.time_ns()}")
-        warnings.warn(
+        warn_caller(
             f"the vector cache {self.path} cannot be read ({error}): set aside as {aside.name}, begun anew",
-            stacklevel=3,
+            UserWarning,
         )
         try:
             self.path.replace(aside)
@@ -196,10 +195,10 @@ class VectorCache:
 
     def _give_up(self, error: Exception) -> None:
         self.close()
-        warnings.warn(
+        warn_caller(
             f"no vector cache: {self.path} cannot be used ({error}): "
             "set BITSIEVE_CACHE_DIR to a folder you can write to",
-            stacklevel=3,
+            UserWarning,
         )
 
 

@@ -2,7 +2,6 @@
 
 import os
 import time
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import numpy as np
 
 from ..arrays import FloatArray, check_count
 from ..downloads import cache_dir
-from ..errors import InputError, TextError
+from ..errors import InputError, TextError, warn_caller
 from .batching import batches_by_length
 from .cache import VectorCache, text_key
 from .chunks import Chunking, Span, split
@@ -162,11 +161,10 @@ class Encoder:
         n_cached = len(prefixed) - n_embedded
         self.stats = EncodeStats(len(prefixed), n_embedded, n_cached, n_truncated, seconds)
         if n_truncated:
-            warnings.warn(
+            warn_caller(
                 f"{n_truncated:,} of {len(prefixed):,} texts are longer than {self.model.max_tokens} tokens "
                 "and were cut there",
                 TruncationWarning,
-                stacklevel=3,
             )
         return vectors
 

@@ -19,13 +19,13 @@ from ..codec.pca import mean_of, scatter_of
 from ..encoder import Encoder
 from ..search import Cascade, hamming_distances
 from ..search.kernels import asymmetric_scores
-from .advice import recommend
 from .corpora import Corpus
 from .machine import describe_machine
 from .measures import exact_neighbours, neighbour_ranks, recall_at, recall_interval, spearman, spread
 from .pivot_study import measure_angular, measure_combined, measure_pivots
 from .protocol import K, Sample, Setup, choose
 from .published import published_for
+from .recommendation import recommend
 from .results import (
     CodecFacts,
     CorpusFacts,

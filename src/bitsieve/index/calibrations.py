@@ -9,6 +9,7 @@ from typing import Any
 import apsw
 
 from ..arrays import FloatArray
+from ..errors import FormatError
 from ..recall import Calibration, Progress, calibrate
 from ..store.facts import fact, facts_named
 from .sieve import IndexSieve
@@ -109,9 +110,9 @@ class Calibrations:
 
 
 def all_in_catalog(connection: apsw.Connection) -> list[Calibrated]:
-    """Every calibration of the catalog, by k."""
+    """Every calibration of the catalog that this version can read, by k."""
     stored = [_from_json(json.loads(value)) for value in facts_named(connection, f"{_NAME}@")]
-    return sorted(stored, key=lambda one: one.calibration.k)
+    return sorted((one for one in stored if one is not None), key=lambda one: one.calibration.k)
 
 
 def name_of(k: int) -> str:
@@ -128,6 +129,10 @@ def to_json(calibrated: Calibrated) -> dict[str, Any]:
     }
 
 
-def _from_json(stored: Mapping[str, Any]) -> Calibrated:
-    calibration = Calibration.from_dict(stored["calibration"])
-    return Calibrated(calibration, stored["generation"], stored["made_of"], in_catalog=True)
+def _from_json(stored: Mapping[str, Any]) -> Calibrated | None:
+    """None for what another version made in a way that this one does not know: it is as good as not there."""
+    try:
+        calibration = Calibration.from_dict(stored["calibration"])
+        return Calibrated(calibration, stored["generation"], stored["made_of"], in_catalog=True)
+    except (FormatError, KeyError):
+        return None

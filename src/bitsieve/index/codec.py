@@ -44,6 +44,7 @@ class Codec:
 
 def learn(number: int, vectors: FloatArray, n_bits: int) -> Codec:
     """Fit a codec, and measure whether corrections pay. vectors: (n, d), n ≥ FIT_FROM."""
+    # By default, or moved to a model of fewer dimensions, the index may have been promised more bits than there can be.
     itq = ITQ(min(n_bits, vectors.shape[1] // 8 * 8)).fit(vectors)
     trial = try_corrections(itq, vectors)
     facts = {

@@ -41,7 +41,7 @@ class Index(Recalls):
         model: "str | Path | Encoder | None" = None,
         dimension: int | None = None,
         dtype: DTypeName = "float32",
-        n_bits: int = 128,
+        n_bits: int | None = None,
         tokenizer: str = "unicode61",
         disk: Disk | None = None,
     ) -> "Index":
@@ -51,7 +51,7 @@ class Index(Recalls):
         model: to embed texts with, a name, a folder or an Encoder; the default is BAAI/bge-small-en-v1.5.
         dimension: for vectors of your own instead, which `model` may then name.
         dtype: vectors are stored as "float32", or as "float16" in half the space.
-        n_bits: of the codes; a multiple of 8. They have no more than the vectors have dimensions.
+        n_bits: of the codes; a multiple of 8, at most the vectors' dimensions. None is 128, or as many as those.
         tokenizer: for keywords: "unicode61" takes words without their diacritics, "porter" English words by their
             stem, "trigram" three characters each, for languages without spaces.
         disk: for tests.
@@ -104,6 +104,7 @@ class Index(Recalls):
             cache of the encoder: adding again after an interruption takes up where it stopped.
         chunk: cut long texts on sentence ends into passages that the model takes whole, as many as it needs; a
             Chunking says how. Otherwise a TruncationWarning says how many texts were longer than the model takes.
+            Texts that are in the index already stay as they are, cut or whole, until `upsert` or `reembed`.
         progress: called with (done, n) as passages are embedded.
         Returns: the ids.
         Raises: DuplicateIdError; TextError; InputError; ModelMismatchError for vectors of another dimension;
@@ -131,10 +132,12 @@ class Index(Recalls):
 
         ids: one, or several.
         Returns: how many there were. Ids that are not in the index are passed over.
-        Raises: InputError unless one of the two is given; DiskError.
+        Raises: InputError unless one of the two is given, or for an empty `where`; DiskError.
         """
         if (ids is None) == (where is None):
             raise InputError("delete takes ids or a where, one of them")
+        if isinstance(where, Mapping) and not where:
+            raise InputError("where={} matches every document: say which to delete, or make a new index")
         one = isinstance(ids, str | int | np.integer)
         names = [] if ids is None else check_ids([ids] if one else ids, unique=False)
         with self._alone() as writer:

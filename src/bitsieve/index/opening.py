@@ -13,12 +13,16 @@ from ..store.facts import fact
 from ..store.keywords import check_tokenizer
 from ..store.lock import LOCK, WriterLock
 from ..store.sqlite_errors import CATALOG
+from .codec import FIT_FROM
 from .model import VectorSource, describe
 
 if TYPE_CHECKING:
     from ..encoder import Encoder
 
 DTypeName: TypeAlias = Literal["float32", "float16"]
+
+N_BITS = 128
+"""Of codes, where nobody says how many and vectors have as many dimensions."""
 
 BEGUN = (LOCK, CATALOG, f"{CATALOG}-journal", f"{CATALOG}-wal", f"{CATALOG}-shm")
 """What there may be of an index before its first commit."""
@@ -50,7 +54,7 @@ def create_files(
     model: "str | Path | Encoder | None",
     dimension: int | None,
     dtype: DTypeName,
-    n_bits: int,
+    n_bits: int | None,
     tokenizer: str,
     disk: Disk,
 ) -> Files:
@@ -58,17 +62,24 @@ def create_files(
     root = Path(path)
     if dtype not in ("float32", "float16"):
         raise InputError(f"dtype must be 'float32' or 'float16', got {dtype!r}")
-    ITQ(n_bits).check_parameters()
+    ITQ(N_BITS if n_bits is None else n_bits).check_parameters()
     words = check_tokenizer(tokenizer)
     if root.exists() and (not root.is_dir() or any(path.name not in BEGUN for path in root.iterdir())):
         raise InputError(f"{root} exists and is not an empty folder: choose another path")
     facts, encoder = describe(model, dimension)
+    most = min(facts["dimension"] // 8 * 8, FIT_FROM)
+    if n_bits is not None and n_bits > most:
+        raise InputError(
+            f"n_bits={n_bits} is more than codes of vectors with d={facts['dimension']} can have: give at most {most}, "
+            "or leave it out"
+        )
     if not root.is_dir():
         disk.make_folder(root)
     disk.sync_folder(root.absolute().parent)
     lock = WriterLock(root)
     try:
-        of_index = {"model": facts, "vectors": {"dtype": dtype, "n_bits": n_bits}, "tokenizer": tokenizer}
+        vectors = {"dtype": dtype, "n_bits": N_BITS if n_bits is None else n_bits}
+        of_index = {"model": facts, "vectors": vectors, "tokenizer": tokenizer}
         catalog = Catalog.create(root, disk, of_index, words)
         return Files(root, disk, catalog, lock, VectorSource(facts, encoder), tokenizer, os.getpid())
     except BaseException:

@@ -16,9 +16,9 @@ from ..recall.measuring import BATCH, Queries
 from ..recall.record import check_target
 from ..recall.truth import recalls
 from ..store.facts import fact
+from .answering import Steps, query_vectors
 from .calibrations import Calibrated, all_in_catalog, calibrate_snapshot, name_of, to_json
 from .searches import Searches
-from .searching import Steps, query_vectors
 from .sieve import IndexSieve, index_plan
 from .snapshot import Snapshot
 from .view import check_plan
@@ -88,11 +88,15 @@ class Recalls(Searches):
         else:
             with self._alone() as writer:
                 writer.set_fact(name_of(k), to_json(calibrated))
-        calibrated.calibration.warn_unless_reached(target, stacklevel=2)
+        calibrated.calibration.warn_unless_reached(target)
         return calibrated.calibration
 
     def calibrations(self) -> list[Calibrated]:
-        """What is known of the recall of this generation, by k."""
+        """What is known of the recall of this generation, by k.
+
+        A calibration that a newer bitsieve made in a way that this one cannot read is not among them, and a search
+        with a target calibrates quickly for itself.
+        """
 
         def work(connection: apsw.Connection, snapshot: Snapshot) -> list[Calibrated]:
             ks = {one.calibration.k for one in all_in_catalog(connection)} | self._calibrations.own()
@@ -134,11 +138,12 @@ class Recalls(Searches):
             asked = Queries(*sieve.sample(n_queries, rng))
         else:
             asked = Queries(vectors[rng.permutation(len(vectors))[:n_queries]])
+        n_near = min(k, max(1, sieve.n))  # whatever is asked for, there are no more
         parts = []
         for start in range(0, len(asked), BATCH):
             batch = asked[start : start + BATCH]
-            found = batch.scores(lambda vectors, k: sieve.found(vectors, k, plan), k)
-            parts.append(recalls(found, batch.scores(sieve.exact, k)))
+            found = batch.scores(lambda vectors, k: sieve.found(vectors, k, plan), n_near)
+            parts.append(recalls(found, batch.scores(sieve.exact, n_near)))
             if progress is not None:
                 progress(start + len(batch), len(asked))
         values = np.concatenate(parts) if parts else np.empty(0)

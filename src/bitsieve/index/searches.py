@@ -14,11 +14,11 @@ from ..recall import Point
 from ..recall.record import check_target
 from ..store import documents
 from ..store.filters import to_sql
+from .answering import Mode, Request, Steps, answer, check_mode, mean_direction, n_listed, query_vectors
 from .calibrations import QUICK_QUERIES, QUICK_SECONDS, calibrate_snapshot
 from .given import check_id, check_query_vector, check_texts
 from .hits import Hits
 from .opened import OpenIndex
-from .searching import Mode, Request, Steps, answer, check_mode, mean_direction, n_listed, query_vectors
 from .sieve import index_plan
 from .snapshot import Snapshot
 from .view import Plan, check_plan
@@ -54,7 +54,8 @@ class Searches(OpenIndex):
         where: which documents may be found; `bitsieve.store.filters` has the language.
         mode: "vector" by meaning, "keyword" by words (BM25; a document has at least one of them), "hybrid" by both,
             their scores joined.
-        min_score: leave out what scores less. syntax: the text is an expression of FTS5 (sqlite.org/fts5.html).
+        min_score: leave out what scores less. syntax: of keywords, the text is an expression of FTS5
+            (sqlite.org/fts5.html).
         n_candidates, n_probes, probe_margin: how hard to look, as in `Cascade.search`; None for what suits most.
         ids_only: leave texts and metadata where they are, which takes most of the time of a search by vector.
         target_recall: in place of those, the recall of the nearest vectors that is wanted: the cheapest way that
@@ -108,7 +109,7 @@ class Searches(OpenIndex):
 
         queries: q texts. vectors: (q, d) of L2 norm 1. threads: that share the queries. The rest as in `search`.
         """
-        check_mode(mode)
+        check_mode(mode, syntax, target_recall)
         check_count(k, "k")
         if queries is None and (vectors is None or mode != "vector"):
             raise InputError(f"nothing to search for: mode={mode!r} needs a text")
@@ -129,7 +130,7 @@ class Searches(OpenIndex):
         while found is None:
             source, steps = self._source, Steps(explain=bool(explain))
             chosen = None
-            if target is not None and mode != "keyword":
+            if target is not None:
                 chosen = self._choose(target, n_listed(k, mode), steps)
                 plan = index_plan(chosen.plan, threads, filtered=where is not None)
             request = Request(
@@ -191,5 +192,5 @@ class Searches(OpenIndex):
                 k, calibrated.calibration.n_queries, k,
             )  # fmt: skip
             steps.add("calibrate", calibrated.calibration.n_queries, len(calibrated.calibration.points))
-        calibrated.calibration.warn_unless_reached(target, stacklevel=3)
+        calibrated.calibration.warn_unless_reached(target)
         return calibrated.calibration.plan_for(target)

@@ -69,7 +69,7 @@ class Snapshot:
         raise DamageError(f"no segment has the document with key {key}: restore the index from a backup")
 
     def matching(self, connection: apsw.Connection, where: Mapping[str, Any]) -> list[BoolArray]:
-        """Of each view, which rows a `where` matches."""
+        """Of each view, which rows of documents that are there a `where` matches."""
         return [view.matching(connection, where) for view in self.views]
 
     def ids_of(self, keys: Sequence[int]) -> list[str]:
@@ -94,8 +94,8 @@ class Snapshot:
     ) -> list[list[Found]]:  # fmt: skip
         """At most k documents for each query, best first, equal scores by row; of a document its best passage.
 
-        queries: (q, d) of norm 1. allowed: of each view, which rows may be found; None allows all.
-        effort: added to.
+        queries: (q, d) of norm 1. allowed: of each view, which rows may be found, as `matching` gives them; None
+            allows all. effort: added to.
         """
         views, starts, wanted = self.views, self._starts, k
         masks: Sequence[BoolArray | None] = [None] * len(views) if allowed is None else allowed

@@ -106,7 +106,8 @@ class SegmentView:
             first_and_last = int(self.keys[0]), int(self.keys[-1])
             return self.rows_of(documents.matching(connection, where, first_and_last))
 
-        return self.matches.mask(repr(to_sql(where)), len(self.keys), find_out)
+        mask = self.matches.mask(repr(to_sql(where)), len(self.keys), find_out)
+        return mask if self.live is None else mask & self.live  # perhaps deleted since it was remembered
 
     def rows_of(self, keys: RowArray) -> BoolArray:
         """(n,), which rows are passages of documents. keys: ascending."""
@@ -138,12 +139,13 @@ class SegmentView:
     def search(
         self, queries: FloatArray, k: int, plan: Plan, allowed: BoolArray | None, effort: Effort | None = None
     ) -> Found:
-        """The k nearest rows of each query. allowed: (n,), or None for all that are live. effort: added to.
+        """The k nearest rows of each query.
 
+        allowed: (n,), of those that are live, as `matching` gives them; None is all of those. effort: added to.
         Raises: DamageError when what was read for the answer is damaged.
         """
         n = len(self.keys)
-        mask = self.live if allowed is None else allowed if self.live is None else allowed & self.live
+        mask = self.live if allowed is None else allowed
         n_candidates = min(max(plan.n_candidates, k), n)
         explain = effort is not None
         if self.codes is None or plan.exact:

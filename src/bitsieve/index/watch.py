@@ -6,7 +6,6 @@ import random
 import sys
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -15,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arrays import BoolArray, FloatArray
-from ..errors import BitsieveError, RecallWarning
+from ..errors import BitsieveError, RecallWarning, warn_caller
 from ..recall import ConfidenceSequence, recalls
 from .snapshot import Found, Snapshot
 from .view import Plan
@@ -175,13 +174,12 @@ class Watch:
         self._told, self._changed = {**self._told, told.date: told}, True
         if told.upper < self.target_recall and not day.warned:
             day.warned = True
-            warnings.warn(
+            warn_caller(
                 f"recall has fallen: {told.recall:.3f} in {told.n:,} searches of {told.date} that exact search was "
                 f"asked too, at most {told.upper:.3f} of all at {self.confidence:.0%}, and {self.target_recall:g} is "
                 "wanted. Calibrate the index again with queries like those of now (calibrate), after learning its "
                 "codec anew if it holds other texts than it did (refit)",
                 RecallWarning,
-                stacklevel=2,
             )
 
     def _today(self) -> "_Day":
@@ -199,7 +197,7 @@ class Watch:
             try:
                 self._changed = not self._keep(self.days(), wait)
             except BitsieveError as error:
-                warnings.warn(f"recall by day could not be kept: {error}", RecallWarning, stacklevel=2)
+                warn_caller(f"recall by day could not be kept: {error}", RecallWarning)
 
 
 class _Day:

@@ -58,8 +58,10 @@ def calibrate(
     path: list[Plan] = []
     of_exact, recalls, of_path = 0.0, np.empty((0, 0)), np.empty(0)
     if len(tuning) and len(certifying):
-        of_exact = exact_seconds(sieve, k, tuning)
-        plans = sieve.plans(k)
+        # Where all there is has to be found, nothing is cheaper than exact search, which one query times well enough.
+        of_all = k >= sieve.n
+        of_exact = exact_seconds(sieve, min(k, sieve.n), tuning[:1] if of_all else tuning)
+        plans = [] if of_all else sieve.plans(k)
         # In any order: where time is short, those that are tried should be of all kinds.
         plans = [plans[i] for i in rng.permutation(len(plans))]
         path = _path(sieve, k, plans, tuning, of_exact, clock) if plans else []

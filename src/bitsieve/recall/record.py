@@ -1,6 +1,5 @@
 """What a calibration found out, and the plan it chooses for a target."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -8,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FormatError, InputError, RecallWarning
+from ..errors import FormatError, InputError, RecallWarning, warn_caller
 from .bounds import lower_bound
 from .choice import passed
 
@@ -76,21 +75,17 @@ class Calibration:
         """Whether a plan other than exact search is certified for the target, if there is any cheaper one at all."""
         return len(self.points) == 1 or self.points[1].lower >= check_target(target_recall)
 
-    def warn_unless_reached(self, target_recall: float, *, stacklevel: int = 1) -> None:
-        """Warn where `plan_for` has only exact search to offer, though it is not the cheapest plan.
-
-        stacklevel: of `warnings.warn`, where the caller is 1.
-        """
+    def warn_unless_reached(self, target_recall: float) -> None:
+        """Warn where `plan_for` has only exact search to offer, though it is not the cheapest plan."""
         if target_recall == 1 or self.reaches(target_recall):
             return
         exact, safest = self.points[:2]
-        warnings.warn(
+        warn_caller(
             f"recall@{self.k} of {target_recall:g} is only certain by exact search, which takes "
             f"{exact.seconds / safest.seconds:.1f} times as long as the best plan: that found {safest.recall:.4f}, "
             f"and {self.n_queries:,} queries make {safest.lower:.4f} of it certain at {self.confidence:.0%}. "
             "Calibrate with more queries, or ask for less",
             RecallWarning,
-            stacklevel=stacklevel + 1,
         )
 
     def to_dict(self) -> dict[str, Any]:

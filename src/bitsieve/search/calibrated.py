@@ -1,7 +1,7 @@
 """A cascade as what can be calibrated, and the plan that its calibration has for a target."""
 
-from copy import copy
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -9,10 +9,7 @@ from ..arrays import FloatArray, RowArray
 from ..codec.blocks import row_blocks
 from ..errors import InputError
 from ..recall import Calibration, Plan, nearest
-from .exact import search_exact
-
-if TYPE_CHECKING:
-    from .cascade import Cascade
+from .built import BuiltCascade
 
 CANDIDATES = tuple(2 ** (i / 2) for i in range(2, 22))
 """Candidates to try where every code is looked at, for each neighbour asked for: from 2 to 1,448."""
@@ -48,12 +45,11 @@ def flat_plans(k: int, n: int) -> list[Plan]:
 
 
 class CascadeSieve:
-    """A cascade whose documents are its rows. cascade: built; not to be built again meanwhile."""
+    """A cascade whose documents are its rows. cascade: not to be built again meanwhile."""
 
-    def __init__(self, cascade: "Cascade") -> None:
+    def __init__(self, cascade: BuiltCascade) -> None:
         self.n = len(cascade.ids_)
-        self._cascade = copy(cascade)
-        self._cascade.ids_, self._cascade._ids_and_none = np.arange(self.n), None
+        self._cascade = cascade
 
     def plans(self, k: int) -> list[Plan]:
         """Cells: how many, candidates, and the margin of the rerank. Else candidates, both scorings, and pivots."""
@@ -76,14 +72,8 @@ class CascadeSieve:
 
     def search(self, queries: FloatArray, k: int, plan: Plan) -> tuple[RowArray, FloatArray]:
         """Rows and scores, as the cascade finds them by a plan."""
-        cascade = self._cascade
-        if plan.exact:
-            found = search_exact(cascade.vectors_, queries, k, explain=False)
-            return found.rows, found.scores
-        return cascade.search(
-            queries, k, n_candidates=plan.n_candidates, n_probes=plan.n_probes, probe_margin=plan.probe_margin,
-            rerank_margin=plan.rerank_margin, scoring=plan.scoring, pivot_threshold=plan.pivot_threshold,
-        )  # fmt: skip
+        rows, scores, _ = self._cascade._nearest(queries, k, plan)
+        return rows, scores
 
     def exact(self, queries: FloatArray, k: int) -> tuple[RowArray, FloatArray]:
         """True rows and scores."""
@@ -94,7 +84,7 @@ class CascadeSieve:
 def plan_for(
     calibration: Calibration | None, target_recall: float, k: int, n_candidates: int | None, *others: Any
 ) -> Plan:
-    """The plan for a target, with a RecallWarning to the caller's caller where only exact search will do.
+    """The plan for a target, with a RecallWarning where only exact search will do.
 
     others: what the search was asked for besides; it has to be what is asked for by default.
     Raises: InputError for another choice beside the target, or without a calibration for this k.
@@ -108,5 +98,6 @@ def plan_for(
         raise InputError(
             f"target_recall needs a calibration of recall@{k}, there is {there_is}: call calibrate(k={k})"
         )
-    calibration.warn_unless_reached(target_recall, stacklevel=3)
-    return calibration.plan_for(target_recall).plan
+    calibration.warn_unless_reached(target_recall)
+    plan = calibration.plan_for(target_recall).plan
+    return replace(plan, n_candidates=max(k, plan.n_candidates))

@@ -6,18 +6,18 @@ codes keep what a vector is besides its cell's centroid, which ranks far better 
 
 from collections.abc import Sequence
 from copy import copy
+from dataclasses import replace
 from typing import Literal, TypeAlias, overload
 
-import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import CodeArray, FloatArray, RowArray, check_vectors
+from ..arrays import FloatArray, RowArray, check_vectors
 from ..codec import ITQ, Cells, PivotFilter
 from ..codec.corrections import corrections, try_corrections
 from ..errors import NotFittedError
 from ..recall import Calibration, Plan, Progress, calibrate
 from ..recall.record import check_target
-from .arrays import nothing_found
+from .built import BuiltCascade
 from .calibrated import CascadeSieve, plan_for
 from .cells import CellCodes
 from .checks import (
@@ -27,19 +27,16 @@ from .checks import (
     check_parts,
     check_queries,
     check_search,
-    takes_cells,
     with_none,
 )
-from .exact import search_exact
 from .flat import FlatCodes
-from .pivoted import search_past_pivots
-from .stages import Stage, stages_of
+from .stages import Stage
 
 Scoring: TypeAlias = Literal["asymmetric", "hamming"]
 Explained: TypeAlias = tuple[Ids, FloatArray, list[Stage]]
 
 
-class Cascade:
+class Cascade(BuiltCascade):
     """Find the nearest vectors in memory through their codes.
 
     itq: fitted; not needed with cells. pivots: optional; if not fitted yet, `build` fits it on the vectors.
@@ -55,16 +52,8 @@ class Cascade:
     calibration_: the Calibration that `calibrate` made, or None before.
     """
 
-    vectors_: FloatArray
-    ids_: Ids
-    codes_: CodeArray | None
-    corrections_: bool
-    pivot_distances_: FloatArray | None
-    cells_: Cells | None
     calibration_: Calibration | None
     _ids_and_none: Ids | None
-    _flat_codes: FlatCodes | None
-    _cell_codes: CellCodes | None
 
     def __init__(
         self,
@@ -155,7 +144,7 @@ class Cascade:
             CascadeSieve(self), k, queries, confidence=confidence, n_queries=n_queries, seconds=seconds,
             seed=seed, progress=progress,
         )  # fmt: skip
-        self.calibration_.warn_unless_reached(target_recall, stacklevel=2)
+        self.calibration_.warn_unless_reached(target_recall)
         return self.calibration_
 
     @overload
@@ -198,8 +187,9 @@ class Cascade:
         scoring: of the ITQ's codes: "asymmetric" keeps the query's floats, "hamming" compares code with code.
         pivot_threshold: passes over vectors by their pivots first (see `PivotFilter.passes`); None does not.
         n_probes: how many cells to visit, and those that tie with the last. probe_margin: or those whose score, a
-            cosine, is within so much of the nearest four's mean; with both, at most n_probes of them. None for both
-            is a margin of twice the spread of the cells' scores; with `allowed` it is every cell.
+            cosine, is at most so far below what is near to this query (halfway between its nearest four cells and
+            the best of each of 64 groups); with both, at most n_probes of them. None for both is a margin of 1.4
+            times the spread of the cells' scores; with `allowed` it is every cell.
         rerank_margin: with cells, a code whose estimate is so many standard errors below the k-th best cosine found
             yet is not reranked.
         target_recall: in place of all of the above, the plan that `calibrate` certified to reach it; where there is
@@ -216,66 +206,29 @@ class Cascade:
             before build.
         """
         self._check_built()
-        exact = False
-        if target_recall is not None:
-            chosen = plan_for(
+        if target_recall is None:
+            n_candidates = Plan.n_candidates if n_candidates is None else n_candidates
+            plan = check_search(
+                k, n_candidates, threads, n_probes, probe_margin, rerank_margin, scoring, pivot_threshold
+            )
+        else:
+            plan = plan_for(
                 self.calibration_, target_recall, k,
                 n_candidates, scoring, pivot_threshold, n_probes, probe_margin, rerank_margin,
             )  # fmt: skip
-            exact, n_candidates = chosen.exact, max(k, chosen.n_candidates)
-            rerank_margin = chosen.rerank_margin
-            if allowed is None:
-                n_probes, probe_margin = chosen.n_probes, chosen.probe_margin
-            scoring, pivot_threshold = chosen.scoring, chosen.pivot_threshold
-        n_candidates = Plan.n_candidates if n_candidates is None else n_candidates
-        check_search(k, n_candidates, threads, n_probes, probe_margin, rerank_margin)
-        by_cells = takes_cells(
-            scoring, pivot_threshold, n_probes is not None or probe_margin is not None,
-            coded=self.codes_ is not None, pivoted=self.pivot_distances_ is not None, celled=self.cells_ is not None,
-        )  # fmt: skip
+            if allowed is not None:
+                plan = replace(plan, n_probes=None, probe_margin=None)
+            check_search(k, plan.n_candidates, threads, plan.n_probes, plan.probe_margin, plan.rerank_margin)
         n, d = self.vectors_.shape
-        queries = check_queries(queries, d)
-        mask = None if allowed is None else check_allowed(allowed, n)
-        # When no more are allowed than are reranked, they are all compared.
-        n_allowed = None if mask is None else int(np.count_nonzero(mask))
-        all_allowed = n_allowed is not None and n_allowed <= n_candidates
-        # A mask may leave nothing in the cells that are near: recall was .79 where it left 10 % that lay together.
-        every_cell = all_allowed or (mask is not None and n_probes is None and probe_margin is None)
-        n_candidates = n if all_allowed or n_candidates > n else n_candidates
-        if threads > 1:
-            threads = min(threads, max(1, len(queries)))
-
-        stages: list[Stage] = []
-        n_codes: int | RowArray = n
-        codes = None if self.itq is None or scoring != "hamming" else self.itq.transform(queries)
-        if exact:
-            found = search_exact(self.vectors_, queries, k, mask, threads=threads, explain=explain)
-        elif by_cells or self._flat_codes is None:
-            if self._cell_codes is None:
-                found = nothing_found(len(queries), k, 4)
-            else:
-                n_codes = self._cell_codes.n_codes
-                plan = self._cell_codes.plan(
-                    k, n_candidates, n_probes, probe_margin, rerank_margin, every_cell
-                )
-                found = self._cell_codes.search(
-                    queries, plan, allowed=mask, n_allowed=n_allowed, threads=threads, explain=explain
-                )
-        elif pivot_threshold is None or self.pivots is None or self.pivot_distances_ is None:
-            found = self._flat_codes.search(
-                queries, k, n_candidates=n_candidates, query_codes=codes, allowed=mask, n_allowed=n_allowed,
-                threads=threads, explain=explain,
-            )  # fmt: skip
-        else:
-            found, stage = search_past_pivots(
-                self._flat_codes, self.pivots, self.pivot_distances_, pivot_threshold, queries, k,
-                n_candidates=n_candidates, query_codes=codes, allowed=mask, threads=threads,
-            )  # fmt: skip
-            stages, n_codes = [stage], stage.kept
-        rows, scores = (found.rows, found.scores) if n else (found.rows[:, :0], found.scores[:, :0])
-        if not explain:
-            return self._ids_of(rows), scores
-        return self._ids_of(rows), scores, [*stages, *stages_of(found, n_codes)]
+        rows, scores, stages = self._nearest(
+            check_queries(queries, d),
+            k,
+            plan,
+            None if allowed is None else check_allowed(allowed, n),
+            threads=threads,
+            explain=explain,
+        )
+        return (self._ids_of(rows), scores, stages) if explain else (self._ids_of(rows), scores)
 
     def _check_built(self) -> None:
         if not hasattr(self, "ids_"):

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..arrays import NORM_TOLERANCE, BoolArray, FloatArray, check_count, check_vectors
 from ..codec import ITQ, Cells, PivotFilter
 from ..errors import InputError
+from ..recall import Plan
 from . import native
 
 Ids: TypeAlias = NDArray[Any]
@@ -42,22 +43,24 @@ def check_parts(
         check_count(cells, "cells")
 
 
-def check_search(*parameters: Any) -> None:
-    """Whether the numbers that a search is asked for are in range, and go together.
+def check_search(*parameters: Any) -> Plan:
+    """The plan of a search whose numbers are in range, and go together.
 
-    parameters: k, n_candidates, threads, n_probes, probe_margin, rerank_margin. Those of one search are mostly those
-        of the next, so what has passed is remembered: looking that up takes a fifth of a microsecond.
+    parameters: k, n_candidates, threads, n_probes, probe_margin, rerank_margin, scoring, pivot_threshold, of which
+        `takes_cells` checks the last two. Those of one search are mostly those of the next, so what has passed is
+        remembered: looking that up takes a fifth of a microsecond.
     """
     try:
-        _check_search(*parameters)
+        return _check_search(*parameters)
     except TypeError:  # one that cannot be looked up, such as a list
-        _check_search.__wrapped__(*parameters)
+        return _check_search.__wrapped__(*parameters)
 
 
 @lru_cache(maxsize=1024, typed=True)  # typed, since True equals 1
 def _check_search(
-    k: Any, n_candidates: Any, threads: Any, n_probes: Any, probe_margin: Any, rerank_margin: Any
-) -> None:
+    k: Any, n_candidates: Any, threads: Any, n_probes: Any, probe_margin: Any, rerank_margin: Any,
+    scoring: Any = "asymmetric", pivot_threshold: Any = None,
+) -> Plan:  # fmt: skip
     check_count(k, "k")
     check_count(n_candidates, "n_candidates")
     check_count(threads, "threads")
@@ -68,6 +71,7 @@ def _check_search(
     if probe_margin is not None:
         check_margin(probe_margin, "probe_margin")
     check_margin(rerank_margin, "rerank_margin")
+    return Plan(False, n_candidates, n_probes, probe_margin, scoring, pivot_threshold, rerank_margin)
 
 
 def takes_cells(

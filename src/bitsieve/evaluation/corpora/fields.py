@@ -51,8 +51,9 @@ class Fields:
         for name in (self.text, self.id, self.title, *self.metadata_names):
             if name is not None and name not in present:
                 raise CorpusError(
-                    f"{path} has no column {name!r}, only {present[:20]}: name the right one with "
-                    "--text, --id or --metadata (text_field, id_field, title_field, metadata)"
+                    f"{path} has no column {name!r}, only {present[:20]}: {_separator(present, path)}name the right "
+                    f"one with --text, --id or --metadata (text_field, id_field, title_field, metadata)"
+                    f"{about_colon(name)}"
                 )
         wanted = {self.text, self.id or "id", self.title or "title", *self.metadata_names}
         if self.metadata is None:
@@ -77,7 +78,7 @@ class Fields:
         if id_field in record:
             value = record[id_field]
             whole = isinstance(value, int) and not isinstance(value, bool)
-            text_id = str(value) if whole else _string(record, id_field)
+            text_id = str(value) if whole else _string(record, id_field, "a string or a whole number")
             if not text_id:
                 raise RecordError(f"{id_field!r} is blank, expected a string or a whole number")
         if record.get(title_field) is not None:
@@ -102,6 +103,18 @@ class Fields:
             elif column == name and name in record:
                 kept[name] = _as_json(value, name)
         return kept
+
+
+def about_colon(name: str) -> str:
+    """What may stand after the colon of a column of metadata, where there is one."""
+    return f"; after a colon only {NUMBER[1:]!r} is understood, as in 'year{NUMBER}'" if ":" in name else ""
+
+
+def _separator(present: list[str], path: Path) -> str:
+    """What to do about a header that is one column because others than commas, or tabs, separate them."""
+    found = [sign for sign in ";\t|," if len(present) == 1 and sign in present[0]]
+    expected = "tabs" if path.suffix.lower() == ".tsv" else "commas"
+    return f"save it with {expected} between the columns, where it has {found[0]!r}, or " if found else ""
 
 
 def first_words(text: str) -> str:
@@ -138,12 +151,13 @@ def _as_number(value: Any, name: str) -> Any:
     raise RecordError(f"{name!r} is {value!r:.40}, expected a number")
 
 
-def _string(record: Mapping[str, Any], name: str) -> str:
+def _string(record: Mapping[str, Any], name: str, expected: str = "a string") -> str:
     value = record[name]
     if value is UNDECODABLE:
         raise RecordError(f"{name!r} is not UTF-8: write the file again with UTF-8 strings")
     if not isinstance(value, str):
-        raise RecordError(f"{name!r} must be a string, got {type(value).__name__}")
+        kind = "null" if value is None else type(value).__name__
+        raise RecordError(f"{name!r} must be {expected}, got {kind}")
     try:
         value.encode()
     except UnicodeEncodeError as error:

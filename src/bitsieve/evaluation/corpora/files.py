@@ -14,7 +14,7 @@ from typing import Any
 from ...errors import CorpusError, InputError
 from ...store.sqlite_errors import CATALOG
 from .corpus import Collector, Corpus
-from .fields import NOT_UTF8, Fields, RecordError
+from .fields import NOT_UTF8, Fields, RecordError, about_colon
 from .parquet import read_parquet
 
 BOM = b"\xef\xbb\xbf"
@@ -60,6 +60,7 @@ def load_path(path: Path, fields: Fields, *, limit: int | None, skip_bad: bool) 
     if unseen:
         raise CorpusError(
             f"{path} has no record with {min(unseen)!r}: name the right columns with --metadata (metadata)"
+            f"{about_colon(min(unseen))}"
         )
     return collector.corpus(name=path.name or str(path), licence="not stated", source=str(path.resolve()))
 

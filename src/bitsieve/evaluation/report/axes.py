@@ -15,7 +15,7 @@ LEVELS = (1, 3, 10, 30, 100, 300, 1000)
 LEAST_PAIRS = 10
 """The median of fewer is not drawn: it jumps about."""
 
-LABEL_GAP = 0.075
+LABEL_GAP = 0.12
 """Points nearer than this, in shares of the axis, have no room for two labels."""
 
 
@@ -76,10 +76,11 @@ def label_thresholds(
     for threshold, x, y in sorted(points):
         if last - x > LABEL_GAP:
             last = x
-            offset, align = ((4, 6), "left") if above else ((0, -15), "center")
+            # Below, it is clear of the curve, and of an interval that hangs from it.
+            offset = (4, 6) if above else (5, -22)
             ax.annotate(
-                f"{threshold:.2f}", (x, y), offset, textcoords="offset points", fontsize=11.5, color=colour, ha=align
-            )  # fmt: skip
+                f"{threshold:.2f}", (x, y), offset, textcoords="offset points", fontsize=11.5, color=colour
+            )
 
 
 def plot_density(ax: Any, density: Mapping[str, Any]) -> None:

@@ -20,6 +20,7 @@ from .fusion import fuse
 from .hits import Hit, Hits, Passage, Step
 from .lost import find_lost
 from .model import VectorSource
+from .rows import WHOLE
 from .snapshot import Found, Snapshot
 from .view import Plan
 from .watch import Watch
@@ -70,12 +71,19 @@ class Steps:
         self._ended = time.perf_counter()
 
 
-def check_mode(mode: Any) -> Mode:
-    """Return the mode, or raise InputError."""
+def check_mode(mode: Any, syntax: bool, target_recall: Any) -> None:
+    """Raise InputError for a mode that there is not, or for what has no meaning in it."""
     if mode not in get_args(Mode):
         raise InputError(f"mode must be one of {', '.join(get_args(Mode))}, got {mode!r}")
-    checked: Mode = mode
-    return checked
+    if mode == "vector" and syntax:
+        raise InputError(
+            "syntax=True is for the words of mode='keyword' or 'hybrid': give one of them, or leave syntax out"
+        )
+    if mode == "keyword" and target_recall is not None:
+        raise InputError(
+            "target_recall is of the nearest vectors, and mode='keyword' searches by words alone: "
+            "give mode='vector' or 'hybrid', or leave target_recall out"
+        )
 
 
 def n_listed(k: int, mode: Mode) -> int:
@@ -176,10 +184,9 @@ def _hits(connection: apsw.Connection, found: Sequence[Found]) -> list[Hit]:
 
 
 def _passage(document: Document, place: tuple[int, int] | None) -> Passage | None:
-    if place is None or document.text is None:
+    if place is None or place[1] == WHOLE or document.text is None:
         return None
     start, stop = place
-    stop = len(document.text) if stop < 0 else stop
     return Passage(start, stop, document.text[start:stop])
 
 

@@ -15,7 +15,7 @@ def recommend(
     *,
     n: int,
 ) -> Recommendation:
-    """Draw advice from measured numbers only: the fewest candidates, and the smallest threshold, at the target.
+    """Recommend by measured numbers only: the fewest candidates, and the smallest threshold, at the target.
 
     n: rows searched in.
     """
