@@ -1,7 +1,7 @@
 """bitsieve with cells: 248 bits of the residual from a cell's centroid and a byte of scale, 32 bytes a vector.
 
-`probe_margin`, `n_candidates` and `rerank_margin` are what a caller sets. Cells: about 1.6 √n and twice as many; a million
-vectors are in memory that is slow, so that fewer codes are worth more centroids.
+`probe_margin`, `n_candidates` and `rerank_margin` are what a caller sets. Cells: about 1.6 √n and twice as many; of a
+million vectors the codes are in slow memory, so that more centroids pay.
 """
 
 from math import sqrt
