@@ -5,6 +5,7 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -19,14 +20,19 @@ template <class T>
 using Result = nanobind::ndarray<T, nanobind::ndim<2>, nanobind::c_contig, nanobind::device::cpu>;
 
 // (n, d) float32 or float16.
-using AnyFloats =
-    nanobind::ndarray<nanobind::ro, nanobind::ndim<2>, nanobind::c_contig, nanobind::device::cpu>;
+using AnyFloats = nanobind::ndarray<nanobind::ro, nanobind::ndim<2>, nanobind::c_contig, nanobind::device::cpu>;
 // (n_blocks,) uint8 to be written to, and the bytes of the file before its rows.
 using AnyMarks = std::optional<
     std::pair<nanobind::ndarray<uint8_t, nanobind::ndim<1>, nanobind::c_contig, nanobind::device::cpu>, size_t>>;
 
 inline void expect(bool agrees, const char* what) {
     if (!agrees) throw nanobind::value_error(what);
+}
+
+template <class T>
+bool all_below(const Array<T, 1>& values, size_t limit) {
+    return std::all_of(values.data(), values.data() + values.shape(0),
+                       [&](T value) { return value >= 0 && (size_t)value < limit; });
 }
 
 inline Marks as_marks(const AnyMarks& any, size_t n_bytes) {

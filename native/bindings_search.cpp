@@ -170,9 +170,15 @@ public:
         expect(row_ids.shape(0) == rows.n, "an id for each row of bytes");
         expect(n_cells > 0 && cell_positions.shape(0) == n_cells + 1 && cell_blocks.shape(0) == n_cells + 1,
                "where each cell begins, and the last one ends");
-        expect(cell_blocks.data()[n_cells] == codes.shape(0), "as many blocks as the cells have");
-        const size_t n_positions = cell_positions.data()[n_cells];
-        expect(n_positions == (position_rows ? position_rows->shape(0) : rows.n), "a row for each code");
+        const uint32_t *positions = cell_positions.data(), *first_blocks = cell_blocks.data();
+        bool in_order = positions[0] == 0 && first_blocks[0] == 0;
+        for (size_t c = 0; c < n_cells && in_order; c++)
+            in_order = positions[c] <= positions[c + 1] &&
+                       first_blocks[c + 1] == first_blocks[c] + (positions[c + 1] - positions[c] + BLOCK - 1) / BLOCK;
+        expect(in_order && first_blocks[n_cells] == codes.shape(0), "cells in order, each in blocks of its own");
+        expect(positions[n_cells] == (position_rows ? position_rows->shape(0) : rows.n), "a row for each code");
+        expect(all_below(row_ids, rows.n) && (!position_rows || all_below(*position_rows, rows.n)),
+               "rows that there are");
         rows.ids = row_ids_.data();
         rows.position_rows = position_rows_ ? position_rows_->data() : nullptr;
         const size_t padded_cells = (n_cells + PANEL - 1) / PANEL * PANEL;
@@ -188,17 +194,20 @@ public:
 
     // ids, scores: (q, k), to be filled. effort: (4, q), likewise, or null.
     Seconds search(const std::string& kernels, Array<float, 2> queries, size_t k, size_t n_candidates, size_t n_probes,
-                   float probe_margin, float margin, std::optional<Array<bool, 1>> allowed, size_t threads,
-                   Result<int64_t> ids, Result<float> scores, std::optional<Result<int64_t>> effort) const {
+                   float probe_margin, float margin, std::optional<Array<bool, 1>> allowed,
+                   std::optional<Array<uint32_t, 1>> sizes, size_t threads, Result<int64_t> ids, Result<float> scores,
+                   std::optional<Result<int64_t>> effort) const {
         const size_t n_queries = queries.shape(0);
         expect(queries.shape(1) == index_.rows.d, "queries of the dimension of the vectors");
         expect(!allowed || allowed->shape(0) == index_.rows.n, "allowed for each vector");
+        expect(!sizes || sizes->shape(0) == index_.n_cells, "how many are allowed of each cell");
         const Kernels& set = checked_kernels(kernels);
         Output output(n_queries, k, 4, std::move(ids), std::move(scores), std::move(effort));
         {
             nb::gil_scoped_release free_gil;
             const uint8_t* mask = allowed ? reinterpret_cast<const uint8_t*>(allowed->data()) : nullptr;
-            const CellPlan plan = {k, n_candidates, n_probes, probe_margin, margin, mask};
+            const CellPlan plan = {
+                k, n_candidates, n_probes, probe_margin, margin, mask, sizes ? sizes->data() : nullptr};
             int64_t* counts = output.counts();
             search_cells(set, index_, plan, queries.data(), n_queries, threads, output.ids.data(), output.scores.data(),
                          {counts, counts + n_queries, counts + 2 * n_queries, counts + 3 * n_queries}, output.seconds);
@@ -240,8 +249,8 @@ void bind_search(nb::module_& m) {
              "bonus"_a, "panel_values"_a, "panel_sums"_a, "panel_steps"_a, "cell_positions"_a, "cell_blocks"_a,
              "codes"_a, "scales"_a, "scale_step"_a)
         .def("search", &BoundCellIndex::search, "kernels"_a, "queries"_a, "k"_a, "n_candidates"_a, "n_probes"_a,
-             "probe_margin"_a, "margin"_a, "allowed"_a.none(), "threads"_a, "ids"_a.noconvert(), "scores"_a.noconvert(),
-             "effort"_a.noconvert().none());
+             "probe_margin"_a, "margin"_a, "allowed"_a.none(), "sizes"_a.none(), "threads"_a, "ids"_a.noconvert(),
+             "scores"_a.noconvert(), "effort"_a.noconvert().none());
     m.def("unit_rows", &is_unit_rows, "vectors"_a, "d"_a, "tolerance"_a,
           "Whether vectors are C-contiguous float32 of shape (n, d), all rows of L2 norm 1 within the tolerance.");
 }

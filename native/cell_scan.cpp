@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <numeric>
 
 #include "cell_search.hpp"
 #include "query.hpp"
@@ -30,10 +31,13 @@ size_t best_of_groups(const float* values, size_t n_values, float (&best)[GROUPS
     return std::min(n_values, GROUPS);
 }
 
-float mean_of(const float* values, size_t n) {
+// Of the scores that there are; at least one is.
+float mean_of(const float* scores, size_t n) {
     float sum = 0;
-    for (size_t i = 0; i < n; i++) sum += values[i];
-    return sum / (float)n;
+    size_t n_scores = 0;
+    for (size_t i = 0; i < n; i++)
+        if (scores[i] != NO_SCORE) sum += scores[i], n_scores++;
+    return sum / (float)n_scores;
 }
 
 }  // namespace
@@ -74,6 +78,9 @@ void CellSearch::choose_cells(size_t q) {
     const float* products = products_.data() + q * n_columns_;
     float* scores = room(cell_scores_, 2 * n_cells);
     for (size_t c = 0; c < n_cells; c++) scores[c] = products[c] + index_->bonus[c];
+    if (plan_->sizes)  // what is left of the others must not be passed over for cells of which nothing is
+        for (size_t c = 0; c < n_cells; c++)
+            if (!plan_->sizes[c]) scores[c] = NO_SCORE;
     const auto nearer = [&](uint32_t a, uint32_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; };
 
     float best[GROUPS];
@@ -90,7 +97,7 @@ void CellSearch::choose_cells(size_t q) {
     size_t n_codes = 0;
     for (size_t i = 0; i < n_nearest; i++) {
         nearest[i] = scores[cells[i]];
-        n_codes += cell_size(cells[i]);
+        n_codes += n_allowed(cells[i]);
         codes_of(cells[i]).rest();
     }
     // Halfway: by its nearest cells alone a query would visit ten times as many in a crowded place as in a lonely one,
@@ -105,10 +112,11 @@ void CellSearch::choose_cells(size_t q) {
         std::nth_element(of_found, of_found + plan_->n_probes - 1, of_found + n_found, std::greater<>());
         n_found = kernels_->find(scores, n_cells, of_found[plan_->n_probes - 1], cells);
     }
+    n_found = visit_enough(cells, n_found, scores);
     if (n_codes < 2 * n_first_) {  // seldom: the nearest cells are small, or many codes are asked for
         std::sort(cells, cells + n_found, nearer);
         size_t i = std::min(n_nearest, n_found) - 1;
-        while (n_codes < 2 * n_first_ && i + 1 < n_found) n_codes += cell_size(cells[++i]);
+        while (n_codes < 2 * n_first_ && i + 1 < n_found) n_codes += n_allowed(cells[++i]);
         last_first = cells[i];
         std::sort(cells, cells + n_found);
     }
@@ -130,6 +138,22 @@ void CellSearch::choose_cells(size_t q) {
         else
             first_.push_back({visit, 0});
     }
+}
+
+// The cells found, in order, and where they hold fewer codes than are asked for the next nearest ones too.
+// Returns: how many.
+size_t CellSearch::visit_enough(uint32_t* cells, size_t n_found, const float* scores) const {
+    const size_t n_cells = index_->n_cells, most = plan_->n_probes ? std::min(plan_->n_probes, n_cells) : n_cells;
+    const size_t n_needed = std::max(n_first_, index_->rows.position_rows ? 2 * plan_->k : plan_->k);
+    size_t n_held = 0;
+    for (size_t i = 0; i < n_found && n_held < n_needed; i++) n_held += n_allowed(cells[i]);
+    if (n_held >= n_needed || n_found >= most) return n_found;
+    std::iota(cells, cells + n_cells, 0);
+    std::sort(cells, cells + n_cells,
+              [&](uint32_t a, uint32_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; });
+    for (n_held = 0, n_found = 0; n_found < most && n_held < n_needed; n_found++) n_held += n_allowed(cells[n_found]);
+    std::sort(cells, cells + n_found);
+    return n_found;
 }
 
 template <class AnyVisit>
@@ -168,7 +192,7 @@ void CellSearch::look_up(const AnyVisit* visits, size_t n, Lookup* lookups) cons
 void CellSearch::scan_first() {
     size_t n_estimates = 0;
     for (FirstVisit& visit : first_) {
-        visit.place = (uint32_t)n_estimates;
+        visit.place = n_estimates;
         n_estimates += padded_size(visit.cell);
     }
     int16_t* estimates = room(estimates_, n_estimates);

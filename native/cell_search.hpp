@@ -29,7 +29,7 @@ struct Visit {
 };
 
 struct FirstVisit : Visit {
-    uint32_t place;  // where its estimates are kept
+    size_t place;  // where its estimates are kept
 };
 
 // The first cache line is what a scan touches at every visit.
@@ -92,6 +92,8 @@ private:
     template <class AnyVisit>
     void look_up(const AnyVisit* visits, size_t n, Lookup* lookups) const;
     size_t cell_size(size_t cell) const { return index_->cell_positions[cell + 1] - index_->cell_positions[cell]; }
+    size_t n_allowed(size_t cell) const { return plan_->sizes ? plan_->sizes[cell] : cell_size(cell); }
+    size_t visit_enough(uint32_t* cells, size_t n_found, const float* scores) const;
     size_t padded_size(size_t cell) const { return (cell_size(cell) + BLOCK - 1) / BLOCK * BLOCK; }
     Fetch codes_of(size_t cell) const {
         const size_t block_bytes = index_->blocks.n_bytes * BLOCK;

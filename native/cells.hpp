@@ -30,6 +30,7 @@ struct CellPlan {
     float probe_margin;   // they score at most so far below the query's level, see `choose_cells`
     float margin;         // a code is passed over when its estimate is so far below the k-th best cosine
     const uint8_t* allowed;  // (n,) 0 or 1 for each vector, or null
+    const uint32_t* sizes;   // (n_cells,) how many codes of each cell are allowed, or null: then all of them count
 };
 
 // What each query came to: cells visited, codes in them, candidates reranked and exact cosines, each (n_queries,).

@@ -1,7 +1,8 @@
 // The inner loops of searching: one set for each kind of CPU, all with the same answers.
 //
 // Everything before the last rerank is integer arithmetic, and the last rerank adds floats in one fixed order,
-// so which set runs, how many queries come at once and on how many threads never changes a result.
+// so which set runs, how many queries come at once and on how many threads never changes a result. (Codes to compare
+// by Hamming distance come from NumPy, which may round a projection near 0 otherwise for another number of queries.)
 // `src/bitsieve/search/reference/` says the same in NumPy, and the tests compare the two.
 #pragma once
 

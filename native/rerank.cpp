@@ -10,9 +10,9 @@
 namespace bitsieve {
 namespace {
 
-// A byte cosine's error is a sum of d roundings, so nearly normal, of variance (query step² + row step²) / 12. So
-// many standard deviations of the difference of two: what lies further below the k-th best is not among the k best.
-constexpr float SLACK = 5;
+// A byte cosine's error is a sum of d roundings, so nearly normal, of variance (query step² + row step²) / 12. What
+// lies 5 standard deviations of the difference of two below the k-th best is not among the k best.
+constexpr float SLACK = 25.0f / 12;
 constexpr size_t FEWEST_SLOTS = 512;
 
 }  // namespace
@@ -119,11 +119,13 @@ void Rerank::add_all(const Candidate* candidates, size_t n) {
 }
 
 void Rerank::keep_finalists() {
-    const float slack = SLACK * std::sqrt((step_ * step_ + rows_->typical_step * rows_->typical_step) / 6);
-    const float least = bound() - slack;
+    // The k-th best row's step is taken to be a typical one. Squares, since a root for each row takes longer.
+    const float others = step_ * step_ * 2 + rows_->typical_step * rows_->typical_step;
     size_t n = 0;
-    for (const Scored& row : scored_)
-        if (row.score >= least) scored_[n++] = row;
+    for (const Scored& row : scored_) {
+        const float below = bound() - row.score, step = rows_->byte_steps[row.row];
+        if (below <= 0 || below * below <= SLACK * (others + step * step)) scored_[n++] = row;
+    }
     scored_.resize(n);
     for (const Scored& row : scored_) rows_->vectors.fetch(rows_->id(row.row));
 }

@@ -105,16 +105,24 @@ class MissingExtraError(BitsieveError, ImportError):
     """An optional dependency is not installed."""
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} needs the extra [{extra}]: pip install 'bitsieve[{extra}]'")
+        super().__init__(what, extra)  # what pickle makes another of
+
+    def __str__(self) -> str:
+        what, extra = self.args
+        return f"{what} needs the extra [{extra}]: pip install 'bitsieve[{extra}]'"
+
+
+RUNNERS = {"threading", "concurrent", "asyncio"}
+"""Packages that call what others gave them: a line of theirs says nothing about who asked."""
 
 
 def warn_caller(text: str, category: type[Warning]) -> None:
-    """Warn at the line that called bitsieve; of bitsieve itself where none did, as in a thread of its own."""
+    """Warn at the line that called bitsieve; of bitsieve itself where none did, as in a thread or an executor."""
     here = sys._getframe()
     frame, level = here.f_back, 2
     while frame is not None and _package(frame) == _package(here):
         frame, level = frame.f_back, level + 1
-    if frame is None or _package(frame) == "threading":
+    if frame is None or _package(frame) in RUNNERS:
         warnings.warn_explicit(text, category, __package__ or "", 1)
     else:
         warnings.warn(text, category, stacklevel=level)

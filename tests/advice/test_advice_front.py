@@ -1,6 +1,6 @@
 """Fronts hold what nothing beats, and the fastest is chosen beyond the noise of timing."""
 
-from advice_numbers import point, usual, way
+from advice_numbers import finalist, model_advice, point, usual, way
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -75,11 +75,18 @@ def test_a_row_of_the_front_is_faster_somewhere_than_all_smaller_codes() -> None
 
 
 def test_the_finalists_table_stars_what_to_take_and_ends_in_exact_search() -> None:
-    rows = finalists_table(usual()).rows
-    assert rows[0] == ["★ asymmetric", "192", "24", "140", "96.1%", "95.1%", "0.12 ms"]
+    rows = finalists_table(usual(), Setup()).rows
+    assert rows[0] == ["★ asymmetric", "192", "24", "140", "96.1%", "95%", "0.12 ms"]
     assert rows[-1][0] == "exact search"
     assert [row[0] for row in rows].count("★ asymmetric") == 1
     assert len(ways_table(usual(), Setup()).rows) == 4
+
+
+def test_of_a_finalist_the_target_is_certain_and_of_one_that_failed_its_own_bound() -> None:
+    ways = [way(), way("hamming", 256)]
+    tried = [finalist(0, ways[0], low=0.9517), finalist(1, ways[1], effort=None, low=0.9417)]
+    rows = finalists_table(model_advice(ways, tried, best=0), Setup()).rows
+    assert [row[5] for row in rows] == ["95%", "94.1%", "100.0%"]
 
 
 @given(st.floats(0, 1))

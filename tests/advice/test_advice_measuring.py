@@ -14,7 +14,7 @@ from bitsieve.advice.cells import cell_bits, fit_cells, measure_cells
 from bitsieve.advice.codes import fit_itq, fit_pivots, measure_codes
 from bitsieve.advice.finalists import best_of, choose_finalists, try_finalists
 from bitsieve.advice.run import Fitted, advise
-from bitsieve.advice.setup import Setup, bits_for, candidate_numbers, probe_margins
+from bitsieve.advice.setup import Setup, bits_for, candidate_numbers, cell_candidates, probe_margins
 from bitsieve.advice.sources import Sample
 from bitsieve.advice.trial import Trial, first_enough
 from bitsieve.arrays import FloatArray, RowArray
@@ -79,6 +79,25 @@ def test_margins_of_cells_are_measured_until_all_is_found_or_half_is_visited() -
     assert (one.family, one.n_bytes) == ("cells", 4)
     assert one.points[-1].recall.value > one.points[0].recall.value
     assert [p.effort for p in one.points] == probe_margins()[: len(one.points)]
+
+
+@pytest.mark.usefixtures("counted_time")
+def test_cells_are_asked_for_as_many_as_the_codes() -> None:
+    measured = make_trial(Setup(k=600))
+    one = measure_cells(measured, fit_cells(measured, 24))
+    cells = fit_cells(measured, 24)
+    found = Fitted(None, cells={24: cells}).search(measured, one)(measured.queries[:2], 0.82)
+    assert found.shape == (2, 600)
+    assert one.points[-1].recall.value > 0.9
+
+
+@pytest.mark.usefixtures("counted_time")
+def test_where_too_few_vectors_differ_there_are_no_pivots() -> None:
+    rows = np.repeat(clustered(7, D), 40, axis=0)
+    sample = Sample(None, rows[:200], rows[200:], len(rows), "held out")
+    (found,) = advise([sample], Setup(target_recall=0.5), name="rows").models
+    assert {one.kind for one in found.ways} == {"codes"}
+    assert found.best is not None
 
 
 def test_pivots_keep_half_of_the_loss_allowed_on_the_choosing_queries() -> None:
@@ -234,6 +253,11 @@ def test_efforts_and_bits_keep_to_what_there_is() -> None:
     assert bits_for(40, 1_000) == [40]
     assert candidate_numbers(20, 100) == [22, 27, 33, 39, 47, 56, 68, 82]
     assert candidate_numbers(10, 10**6)[-1] == 10_000
+    for k, n in ((75, 80), (10_001, 10**6), (10, 10)):
+        with pytest.raises(InputError, match=f"k={k} is too many"):
+            candidate_numbers(k, n)
+    assert cell_candidates(31) == 500
+    assert cell_candidates(32) == 512
     assert cell_bits(384, 19_999) == []
     assert cell_bits(128, 20_000) == [120]
 

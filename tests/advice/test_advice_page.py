@@ -28,6 +28,7 @@ def test_the_page_fetches_nothing_and_says_all_that_was_said(tmp_path: Path) -> 
     assert page.count("<svg") == page.count("<details>") == 3
     assert not re.search(r"""(src|href)=["'](?!#)""", page)
     assert "<script" not in page
+    assert "had no part in the choice; at least 95%" in page
     assert "<code>bitsieve search INDEX &#34;…&#34; --probe-margin 0.12</code>" in page
     read = html.unescape(re.sub(r"</?code>", "`", page))
     for sentence in made.models[0].text:

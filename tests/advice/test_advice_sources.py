@@ -104,6 +104,13 @@ def test_a_broken_file_and_too_few_vectors_are_refused(tmp_path: Path) -> None:
     (tmp_path / "v.npy").write_text("no numbers")
     with pytest.raises(CorpusError, match="is no readable"):
         read_vectors(tmp_path / "v.npy")
+    (tmp_path / "v.npy").write_bytes(b"")
+    with pytest.raises(CorpusError, match="is no readable"):
+        read_vectors(tmp_path / "v.npy")
+    np.savez(tmp_path / "some.npz", vectors=clustered(120, D))
+    (tmp_path / "some.npz").rename(tmp_path / "v.npy")
+    with pytest.raises(CorpusError, match="is no readable"):
+        read_vectors(tmp_path / "v.npy")
     np.save(tmp_path / "few.npy", clustered(99, D))
     with pytest.raises(InputError, match="99 vectors are too few"):
         sample_file(tmp_path / "few.npy", Setup(), None)
@@ -179,6 +186,15 @@ def test_held_out_texts_ask_by_the_models_own_prefixes(minilm: Encoder, e5: Enco
         assert len(sample.vectors) == 105
         assert sample.model == encoder.model.name
         assert sample.embed_ms is not None
+
+
+@pytest.mark.parametrize("k", [395, 400, 10_001])
+def test_a_k_that_leaves_no_candidates_to_measure_is_refused_before_anything_is_read(
+    file: Path, k: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bitsieve.advice.sources.read_vectors", lambda *_: pytest.fail("read"))
+    with pytest.raises(InputError, match=f"k={k} is too many to look for among 400 vectors: .* a smaller k"):
+        sample_file(file, Setup(k=k), None)
 
 
 def test_texts_of_your_own_ask_through_the_model(minilm: Encoder) -> None:

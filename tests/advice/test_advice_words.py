@@ -4,12 +4,17 @@ import re
 import shlex
 from dataclasses import replace
 
+import numpy as np
+import pytest
 from advice_numbers import SETUP, finalist, model_advice, usual, way
 from typer.main import get_command
 
 from bitsieve.advice.setup import Setup
+from bitsieve.advice.tables import rounded_down
 from bitsieve.advice.words import is_worth, of_model, of_models
 from bitsieve.cli import app
+from bitsieve.evaluation.report.numbers import percent
+from bitsieve.recall import lower_bound
 
 
 def test_codes_that_save_much_are_recommended_with_bound_memory_and_how_to_have_them() -> None:
@@ -19,7 +24,7 @@ def test_codes_that_save_much_are_recommended_with_bound_memory_and_how_to_have_
         "takes 6.50 ms."
     )
     assert text[1] == (
-        "Recall@10 was 96.1% on 500 queries that had no part in this choice; with 95% confidence it is at least 95.1%."
+        "Recall@10 was 96.1% on 500 queries that had no part in this choice; with 95% confidence it is at least 95%."
     )
     assert "Cascade(ITQ(192))" in text[2]
     assert "n_candidates=140" in text[2]
@@ -41,6 +46,12 @@ def test_pivots_that_save_time_are_named_with_the_bytes_they_take() -> None:
         s.startswith("Pivots save time here") and "32 bytes a vector more, beyond the budget of 32" in s
         for s in text
     )
+
+
+def test_that_there_are_no_pivots_is_said() -> None:
+    ways = [way()]
+    text = of_model(model_advice(ways, [finalist(0, ways[0])], best=0), SETUP)
+    assert "Pivots were not tried: too few of the vectors differ to choose any." in text
 
 
 def test_pivots_that_lose_the_target_are_said_to() -> None:
@@ -94,6 +105,21 @@ def test_too_few_queries_to_be_sure_are_said_to_be() -> None:
     assert "are too few to be sure of 95%" in text[0]
 
 
+@pytest.mark.parametrize(
+    ("n_choosing", "n_trying", "confidence", "fewest"),
+    [(40, 200, 0.99, (40, 0.95)), (200, 40, 0.95, (40, 0.95)), (60, 60, 0.99, (60, 0.99))],
+)
+def test_too_few_queries_are_told_what_would_be_sure_of_both_halves_each_at_its_confidence(
+    n_choosing: int, n_trying: int, confidence: float, fewest: tuple[int, float]
+) -> None:
+    few = model_advice(
+        [way(chosen=None)], [], best=None, n_choosing=n_choosing, n_trying=n_trying, confidence=confidence
+    )
+    n, at = fewest
+    sure = percent(rounded_down(lower_bound(np.ones(n), at)))
+    assert f"had they found everything, no more than {sure} would be sure" in of_model(few, SETUP)[0]
+
+
 def test_fewer_bytes_that_do_are_named() -> None:
     assert "Fewest bytes: 64 bits, 1,800 candidates, 8 bytes, 0.34 ms." in of_model(usual(), SETUP)
 
@@ -109,6 +135,11 @@ def test_cells_are_recommended_with_their_margin_and_plain_codes_beside_them() -
     of_texts = of_model(replace(many, model="a/model"), SETUP)
     assert any('search it with `bitsieve search INDEX "…" --probe-margin 0.12`.' in s for s in of_texts)
     assert "Without cells: 192 bits, 140 candidates, 24 bytes, 0.12 ms." in text
+    deep = of_model(many, Setup(k=60))
+    assert (
+        "An index of so many passages has such cells: search it with probe_margin=0.12, n_candidates=960."
+        in deep
+    )
     few = of_model(replace(many, n_total=30_000, n_vectors=29_000), SETUP)
     assert "That is Cascade(cells=Cells(512, n_bits=248)), searched with probe_margin=0.12." in few
 
@@ -137,10 +168,15 @@ def test_commands_that_are_recommended_exist_with_their_options() -> None:
     cells = way("cells", 248, 0.05, 0.12)
     of_cells = model_advice([cells], [finalist(0, cells)], best=0, model="a/model")
     said = " ".join(
-        [*of_model(small, SETUP), *of_model(replace(small, worth=False), SETUP), *of_model(of_cells, SETUP)]
+        [
+            *of_model(small, SETUP),
+            *of_model(replace(small, worth=False), SETUP),
+            *of_model(of_cells, SETUP),
+            *of_model(of_cells, Setup(k=60)),
+        ]
     )
     lines = re.findall(r"`bitsieve ([^`]+)`", said)
-    assert len(lines) == 7
+    assert len(lines) == 8
     for line in lines:
         name, *words = shlex.split(line)
         command = get_command(app).commands[name]  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from bitsieve.codec import ITQ
 from bitsieve.codec import corrections as corrections_module
 from bitsieve.codec.bits import unpack_signs
-from bitsieve.codec.corrections import ByteGrid, CorrectionTrial, corrections, try_corrections
+from bitsieve.codec.corrections import ByteGrid, CorrectionTrial, byte_grids, corrections, try_corrections
 from bitsieve.errors import DimensionError, InputError, NotFittedError
 
 D = 48
@@ -94,6 +94,12 @@ def test_a_byte_is_within_half_a_step_of_values_on_the_grid(n: int, spread: floa
     np.testing.assert_array_equal(grid.to_bytes(held), grid.to_bytes(values))
 
 
+def test_without_outliers_the_grid_is_the_range_of_the_values(itq: ITQ, leaning: NDArray[np.float32]) -> None:
+    for values in corrections(itq, leaning):
+        grid = ByteGrid.over(values)
+        assert (grid.low, grid.low + 255 * grid.step) == pytest.approx((values.min(), values.max()))
+
+
 def test_values_beyond_the_grid_become_its_ends() -> None:
     grid = ByteGrid(1.0, 0.5)
     np.testing.assert_array_equal(
@@ -109,9 +115,23 @@ def test_a_grid_of_nothing_is_refused() -> None:
         ByteGrid.over(np.empty(0, np.float32))
 
 
-def test_one_outlier_does_not_make_the_grid_coarse() -> None:
-    values = np.append(np.linspace(0, 1, 100_000, dtype=np.float32), np.float32(1e6))
-    assert ByteGrid.over(values).step < 1 / 250
+@pytest.mark.parametrize("n", [2_000, 100_000])
+def test_one_outlier_does_not_make_the_grid_coarse(n: int) -> None:
+    values = np.append(np.linspace(0, 1, n, dtype=np.float32), np.float32(1e6))
+    for of_both in (values, -values):
+        assert 1 / 256 < ByteGrid.over(of_both).step < 2 / 250
+
+
+def test_a_grid_begins_where_it_is_told_to() -> None:
+    values = np.linspace(3, 4, 5_000, dtype=np.float32)
+    grid = ByteGrid.over(values, low=0.0)
+    assert (grid.low, grid.step) == (0, 4 / 255)
+    assert ByteGrid.over(np.append(values, np.float32(900)), low=0.0).step == pytest.approx(8 / 255, rel=1e-3)
+
+
+def test_scales_are_kept_from_0_on_and_offsets_from_the_least(itq: ITQ, leaning: NDArray[np.float32]) -> None:
+    scales, offsets = corrections(itq, leaning)
+    assert byte_grids(scales, offsets) == (ByteGrid.over(scales, low=0.0), ByteGrid.over(offsets))
 
 
 def test_corrections_pay_where_vectors_lean_and_not_where_codes_suffice(
@@ -128,9 +148,9 @@ def test_corrections_pay_where_vectors_lean_and_not_where_codes_suffice(
 
 def test_a_trial_agrees_with_counting_by_hand(itq: ITQ, leaning: NDArray[np.float32]) -> None:
     vectors = leaning[:400]
+    exact = corrections(itq, vectors)
     scales, offsets = (
-        ByteGrid.over(values).from_bytes(ByteGrid.over(values).to_bytes(values))
-        for values in corrections(itq, vectors)
+        grid.from_bytes(grid.to_bytes(values)) for grid, values in zip(byte_grids(*exact), exact, strict=True)
     )
     cosines = vectors @ vectors.T
     scores = itq.project(vectors) @ unpack_signs(itq.transform(vectors)).T

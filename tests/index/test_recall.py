@@ -1,5 +1,6 @@
 """Recall that is asked for, measured, explained and watched; vectors lie in clumps, as those of texts do."""
 
+import shutil
 import tracemalloc
 import warnings
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from bitsieve.errors import InputError, RecallWarning
 from bitsieve.index import Index, calibrations, watch
 from bitsieve.index.sieve import IndexSieve
 from bitsieve.index.snapshot import Snapshot
+from bitsieve.search.cells import CellCodes
 
 D = 32
 N = 3000
@@ -264,6 +266,29 @@ def test_what_was_lost_at_a_stage_was_there_before_it_and_not_after(index: Index
     assert lost > 100
 
 
+def test_a_search_that_chooses_nothing_loses_at_the_cells_what_lies_in_others(index: Index) -> None:
+    for view in snapshot_of(index).views:
+        if isinstance(view.codes, CellCodes):
+            view.codes.default_probe_margin = 0.0
+    found = index.search_batch(vectors=QUERIES, k=K, explain="lost")
+    assert sum(one.stage == "cells" for hits in found for one in hits.lost) > 10
+    for hits, true in zip(found, true_ids(QUERIES, VECTORS), strict=True):
+        assert {hit.id for hit in hits} & true | {one.id for one in hits.lost} == true
+
+
+def test_where_all_that_was_near_is_deleted_the_next_nearest_are_found(root: Path, tmp_path: Path) -> None:
+    shutil.copytree(root, tmp_path / "x")
+    with Index.open(tmp_path / "x", write=True) as index:
+        cosines = VECTORS @ QUERIES[0]
+        near = np.argsort(-cosines)[: N // 5]
+        index.delete(ids=near.tolist())
+        hits = index.search(vector=QUERIES[0], k=K)
+        assert index.stats().kinds[0] == "cells"
+    left = np.sort(np.delete(cosines, near))[::-1]
+    assert len(hits) == K
+    assert sum(hit.score >= left[K - 1] - 1e-6 for hit in hits) >= K - 2
+
+
 def test_exact_search_loses_nothing(index: Index) -> None:
     hits = index.search(vector=QUERIES[0], target_recall=1.0, explain="lost")
     assert (hits.lost, len(hits)) == ((), K)
@@ -290,6 +315,15 @@ def test_stages_hand_on_what_the_next_one_gets(index: Index) -> None:
 def test_what_recall_cannot_be_asked_for_is_said(index: Index, asked: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         index.search(vector=QUERIES[0], **asked)
+
+
+@pytest.mark.parametrize("nothing", [[], (), np.empty((0, D), np.float32)])
+def test_no_queries_have_no_recall(index: Index, nothing: Any) -> None:
+    made = index.calibrate(0.9, K, QUERIES[:100])
+    for ask in (index.calibrate, index.measure_recall):
+        with pytest.raises(InputError, match="queries are none: give one at least"):
+            ask(queries=nothing)
+    assert [one.calibration for one in index.calibrations()] == [made]
 
 
 def test_an_index_of_nothing_has_every_recall(tmp_path: Path) -> None:

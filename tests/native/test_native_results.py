@@ -24,7 +24,7 @@ def search() -> Any:
     codes.search(vectors[:Q], plan)
 
     def with_results(*results: NDArray[Any] | None) -> Any:
-        return codes._native.search("scalar", vectors[:Q], *plan, None, 1, *results)
+        return codes._native.search("scalar", vectors[:Q], *plan, None, None, 1, *results)
 
     return with_results
 

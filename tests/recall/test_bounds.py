@@ -151,6 +151,31 @@ def test_five_hundred_perfect_recalls_are_certified_to_be_above_0_993() -> None:
     assert 0.993 < lower_bound(np.ones(500)) < 0.05 ** (1 / 500)
 
 
+@settings(deadline=None, max_examples=40)
+@given(values=unit_values, more=st.integers(0, 500))
+def test_fewer_values_than_planned_are_bounded_by_the_bets_for_all_of_them(
+    values: list[float], more: int
+) -> None:
+    table, alpha, planned = np.array(values), 0.05, len(values) + more
+    lower = lower_bound(table, planned=planned)
+    bets = np.sqrt(2 * (1 + math.log(1 / alpha)) / planned) / SPREADS
+    if lower > 1e-6:
+        assert capital(table, lower - 1e-7, bets, bets) >= 1 / alpha * (1 - 1e-9)
+    if lower < table.mean() - 1e-6:
+        assert capital(table, lower + 1e-7, bets, bets) <= 1 / alpha * (1 + 1e-9)
+    assert lower_bound(table, planned=len(table)) == lower_bound(table)
+
+
+@pytest.mark.parametrize("name", ["one query in a hundred finds nothing", "two points", "coins"])
+def test_a_planned_bound_is_wrong_no_more_often_than_promised_wherever_one_stops(name: str) -> None:
+    mean, draw = DISTRIBUTIONS[name]
+    rng, times, wrong = np.random.default_rng(9), 150, 0
+    for _ in range(times):
+        values = draw(rng, 200)
+        wrong += any(lower_bound(values[:n], 0.9, planned=200) > mean + 1e-9 for n in range(20, 201, 20))
+    assert wrong <= times * 0.1 + 3 * math.sqrt(times * 0.09)
+
+
 def test_without_values_nothing_is_known() -> None:
     assert (lower_bound([]), upper_bound([])) == (0, 1)
     np.testing.assert_array_equal(lower_bound(np.empty((0, 3))), np.zeros(3))

@@ -170,6 +170,28 @@ def test_when_time_is_up_the_queries_asked_by_then_count(sieve: TimedSieve) -> N
     assert len(least.points) == 2
 
 
+def test_when_time_is_up_bounds_are_those_of_the_bets_made_for_all_queries(sieve: TimedSieve) -> None:
+    queries = clustered(2000, seed=4)
+    whole = calibrate(sieve, queries=queries, n_queries=2000, n_tuning=100)
+    sieve.searched.clear()
+    cut = calibrate(sieve, queries=queries, n_queries=2000, n_tuning=100, seconds=0.7 * whole.seconds)
+    were_asked = set(asked(sieve))
+    queries = np.array([row for row in queries if row.tobytes() in were_asked])
+    assert 0 < cut.n_queries == len(queries) < 2000
+    true = sieve.exact(queries, 10)[1]
+    assert len(cut.points) > 2
+    for point in cut.points[1:]:
+        of_queries = recalls(sieve.search(queries, 10, point.plan)[1], true)
+        assert point.lower == pytest.approx(lower_bound(of_queries, planned=2000), abs=1e-8)
+        assert point.lower != pytest.approx(lower_bound(of_queries), abs=1e-5)
+
+
+def test_without_a_query_nothing_is_calibrated(sieve: TimedSieve) -> None:
+    with pytest.raises(InputError, match="queries are none: give some"):
+        calibrate(sieve, queries=clustered(0))
+    assert not sieve.searched
+
+
 def test_of_many_queries_given_some_are_drawn(sieve: TimedSieve) -> None:
     queries = clustered(500, seed=4)
     some = calibrate(sieve, queries=queries, n_queries=120)

@@ -185,6 +185,8 @@ def test_bad_input_is_refused(cascade: Cascade) -> None:
             cascade.calibrate(target)  # type: ignore[arg-type]
     with pytest.raises(DimensionError):
         cascade.calibrate(queries=clustered(5, D + 1))
+    with pytest.raises(InputError, match="queries are none"):
+        cascade.calibrate(queries=clustered(0, D))
     planned(cascade)
     with pytest.raises(InputError, match="target_recall must be"):
         cascade.search(cascade.vectors_[:1], target_recall=1.5)

@@ -5,7 +5,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from brute_force import assert_stages_add_up, clustered, exact, queries_near, recall, with_ties
+from brute_force import (
+    assert_stages_add_up,
+    clustered,
+    exact,
+    queries_near,
+    recall,
+    unit_rows,
+    with_ties,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -258,3 +266,46 @@ def test_a_mask_of_what_lies_together_far_away_loses_nothing(sieve: Cascade) -> 
     true = set(np.sort(far)[rows[0]])
     assert len(true & set(ids[0])) >= 9
     assert len(true & set(near[0])) < 9  # it is not so easy: the cell that is near has little of it
+
+
+@pytest.mark.parametrize("kernels", native.available())
+def test_as_many_are_found_as_were_asked_for_where_there_are_so_many(
+    sieve: Cascade, queries: Vectors, kernels: str
+) -> None:
+    with native.forced(kernels):
+        for k in (1, 10, 200, 500, N):
+            for asked in ({}, {"probe_margin": 0.0}, {"n_candidates": k}):
+                ids, scores = sieve.search(queries, k, **{"n_candidates": max(k, 500), **asked})
+                assert (ids >= 0).all()
+                assert all(len(set(of_query)) == k for of_query in ids.tolist())
+                assert np.isfinite(scores).all()
+        assert (sieve.search(queries, N, n_probes=1, n_candidates=N)[0] < 0).any()  # unless cells are chosen
+
+
+def test_copies_of_few_vectors_are_told_apart() -> None:
+    rng = np.random.default_rng(0)
+    templates = unit_rows(rng.standard_normal((40, 384)))
+    cascade = Cascade(cells=64).build(np.repeat(templates, 200, axis=0))
+    pairs = np.array([(i, j) for i in range(40) for j in range(40) if i != j])
+    queries = unit_rows(templates[pairs[:, 0]] + 1.001 * templates[pairs[:, 1]])
+    *_, second, best = np.sort(queries @ templates.T, axis=1).T
+    # Half the way between two, within what rounding leaves certain.
+    worst = cascade.search(queries, 10)[1][:, -1]
+    np.testing.assert_allclose(worst, best, atol=1e-3)
+    assert (np.abs(worst - best) < 1e-6).mean() > 0.98
+    # More than one has copies of: then those of the next best follow.
+    np.testing.assert_allclose(cascade.search(queries, 300)[1][:, -1], second, atol=1e-6)
+
+
+def test_cells_of_which_nothing_is_allowed_do_not_stand_in_the_way_of_others() -> None:
+    vectors = clustered(4000, 32, 5)
+    cascade = Cascade(cells=40).build(vectors)
+    index = cascade._cell_codes
+    assert index is not None
+    query = vectors[:1]
+    allowed = (vectors @ query[0]) < np.quantile(vectors @ query[0], 0.8)  # all that is near is gone
+    plan = index.plan(10, 400, None, None, 2.0, False)
+    found = index.search(query, plan, allowed=allowed, sizes=index.allowed_sizes(allowed))
+    true = np.sort((vectors @ query[0])[allowed])[::-1][:10]
+    assert found.scores[0, 0] == pytest.approx(true[0], abs=1e-6)
+    assert np.count_nonzero(found.scores[0] >= true[-1] - 1e-6) >= 8

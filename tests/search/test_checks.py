@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bitsieve.arrays import NORM_TOLERANCE, check_vectors
 from bitsieve.errors import DimensionError, InputError
+from bitsieve.recall import Plan
 from bitsieve.search import Cascade, checks, native
 from bitsieve.search.checks import check_queries, check_search
 
@@ -110,6 +111,25 @@ def test_what_passed_is_remembered_with_its_type() -> None:
                 check_search(*(good | {name: value}).values(), *rest.values())
     with pytest.raises(InputError, match="rerank_margin must be a number of at least 0, got True"):
         check_search(*good.values(), None, True)
+
+
+def test_numbers_of_numpy_are_kept_as_pythons_own() -> None:
+    counts = (np.uint8(200), np.int8(1), np.uint16(3))
+    plan = check_search(np.uint8(100), *counts, np.float16(0.5), np.float32(2))
+    assert plan == Plan(n_candidates=200, n_probes=3, probe_margin=0.5, rerank_margin=2.0)
+    numbers = (plan.n_candidates, plan.n_probes, plan.probe_margin, plan.rerank_margin)
+    assert [type(number) for number in numbers] == [int, int, float, float]
+
+
+@pytest.mark.parametrize("kernels", native.available())
+@pytest.mark.parametrize("cells", [None, 5])
+def test_small_kinds_of_numbers_mean_what_pythons_do(kernels: str, cells: int | None) -> None:
+    vectors = clustered(600, 24)
+    cascade = Cascade(any_itq(24, 16), cells=cells).build(vectors)
+    with native.forced(kernels):
+        found = cascade.search(vectors[:9], np.uint8(100), n_candidates=np.uint8(200))  # type: ignore[call-overload]
+        expected = cascade.search(vectors[:9], 100, n_candidates=200)
+    np.testing.assert_array_equal(found[0], expected[0])
 
 
 def test_what_was_refused_is_refused_again() -> None:

@@ -191,7 +191,8 @@ def test_search_of_cells_is_the_same_by_all(
     queries = queries_for(vectors, q, seed)
     allowed = None if share is None else np.random.default_rng(seed).random(n) < share
     plan = CellPlan(k, n_candidates, min(n_probes, index.n_cells), probe_margin, margin)
-    found = check_that_all_agree(lambda: index.search(queries, plan, allowed=allowed))
+    sizes = None if allowed is None or data.draw(st.booleans()) else index.allowed_sizes(allowed)
+    found = check_that_all_agree(lambda: index.search(queries, plan, allowed=allowed, sizes=sizes))
     cells, of_cells, candidates, exact = found.effort
     assert (cells <= index.n_cells).all()
     assert (of_cells <= index.n_codes).all()

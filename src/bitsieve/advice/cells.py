@@ -7,7 +7,7 @@ import numpy as np
 from ..codec import Cells
 from ..search import Cascade
 from .results import Way
-from .setup import probe_margins
+from .setup import cell_candidates, probe_margins
 from .trial import ALL_FOUND, Trial, search_by
 
 LEAST_VECTORS = 20_000
@@ -32,7 +32,7 @@ def fit_cells(trial: Trial, n_bits: int) -> Cells:
 
 def measure_cells(trial: Trial, cells: Cells) -> Way:
     """Recall and time at every margin until the choosing queries find all, or visit half of the codes."""
-    cascade = Cascade(cells=cells).build(trial.vectors)
+    cascade, k = Cascade(cells=cells).build(trial.vectors), trial.setup.k
     n_bits = cells.projection_.shape[1]
     facts: dict[str, Any] = {
         "kind": "cells", "n_bits": n_bits, "scoring": "asymmetric", "corrections": False,
@@ -40,10 +40,12 @@ def measure_cells(trial: Trial, cells: Cells) -> Way:
     }  # fmt: skip
     efforts, recalls = [], []
     for margin in probe_margins():
-        rows, _, stages = cascade.search(trial.queries, trial.setup.k, probe_margin=margin, explain=True)
+        rows, _, stages = cascade.search(
+            trial.queries, k, n_candidates=cell_candidates(k), probe_margin=margin, explain=True
+        )
         efforts.append(margin)
         recalls.append(trial.recalls(rows))
         visited = stages[0].kept[trial.choosing].mean() / len(trial.vectors)
         if recalls[-1][trial.choosing].mean() >= ALL_FOUND or visited >= MOST_VISITED:
             break
-    return trial.way(efforts, np.stack(recalls, axis=1), search_by(cascade, trial.setup.k, "cells"), facts)
+    return trial.way(efforts, np.stack(recalls, axis=1), search_by(cascade, k, "cells"), facts)

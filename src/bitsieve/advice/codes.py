@@ -13,6 +13,7 @@ from ..arrays import CodeArray, FloatArray, RowArray
 from ..codec import ITQ, PivotFilter
 from ..codec.blocks import row_blocks
 from ..codec.corrections import corrections, try_corrections
+from ..errors import InputError
 from ..evaluation.measures import neighbour_ranks, recall_at
 from ..search import Cascade, hamming_distances
 from ..search.cascade import Scoring
@@ -41,9 +42,12 @@ class Pivots:
     passed: CodeArray
 
 
-def fit_pivots(trial: Trial) -> Pivots:
-    """Choose pivots among the vectors, and a threshold on the choosing queries."""
-    pivots = PivotFilter(N_PIVOTS, seed=trial.setup.seed).fit(trial.vectors)
+def fit_pivots(trial: Trial) -> Pivots | None:
+    """Choose pivots among the vectors, and a threshold on the choosing queries; None where too few vectors differ."""
+    try:
+        pivots = PivotFilter(N_PIVOTS, seed=trial.setup.seed).fit(trial.vectors)
+    except InputError:
+        return None
     of_queries = pivots.distances(trial.queries)
     of_true = pivots.distances_[trial.truth[trial.choosing]]
     gaps = np.abs(of_queries[trial.choosing, np.newaxis] - of_true).max(axis=2)
@@ -63,13 +67,13 @@ def fit_itq(trial: Trial, n_bits: int) -> ITQ:
     return ITQ(n_bits, seed=trial.setup.seed).fit(trial.vectors)
 
 
-def measure_codes(trial: Trial, itq: ITQ, pivots: Pivots) -> list[Way]:
-    """Every way through the codes of one ITQ. Corrected ones are there where corrections pay."""
+def measure_codes(trial: Trial, itq: ITQ, pivots: Pivots | None) -> list[Way]:
+    """Every way through the codes of one ITQ. Corrected ones are there where corrections pay, pivots where they are."""
     pays = try_corrections(itq, trial.vectors, seed=trial.setup.seed).pays
     efforts = candidate_numbers(trial.setup.k, len(trial.vectors))
     ranks = filter_ranks(trial, itq, pivots, corrected=pays)
     cascades = {
-        corrected: Cascade(itq, pivots.filter, corrections=corrected).build(trial.vectors)
+        corrected: Cascade(itq, pivots.filter if pivots else None, corrections=corrected).build(trial.vectors)
         for corrected in (False, True)[: 1 + pays]
     }
     measured = []
@@ -95,15 +99,13 @@ def _facts(n_bits: int, scoring: Scoring, *, corrected: bool, pivots: Pivots | N
     return {**facts, "kind": "pivots", "n_bytes": n_bytes, **of_pivots}
 
 
-def filter_ranks(trial: Trial, itq: ITQ, pivots: Pivots, *, corrected: bool) -> dict[Key, RowArray]:
+def filter_ranks(trial: Trial, itq: ITQ, pivots: Pivots | None, *, corrected: bool) -> dict[Key, RowArray]:
     """Of every way, the rank of each true neighbour among the candidates, (q, k); n where the pivots lose it."""
     codes, n = itq.transform(trial.vectors), len(trial.vectors)
     scales, offsets = corrections(itq, trial.vectors) if corrected else (None, None)
     parts: dict[Key, list[RowArray]] = {}
     for block in row_blocks(len(trial.queries), BLOCK_QUERIES):
         queries, truth = trial.queries[block], trial.truth[block]
-        passed = np.unpackbits(pivots.passed[block], axis=1, count=n).view(np.bool_)
-        lost = ~np.take_along_axis(passed, truth, axis=1)
         distances = hamming_distances(itq.transform(queries), codes)
         tables: dict[tuple[Scoring, bool], FloatArray] = {
             ("hamming", False): -distances.astype(np.float32),
@@ -114,8 +116,9 @@ def filter_ranks(trial: Trial, itq: ITQ, pivots: Pivots, *, corrected: bool) -> 
         for (scoring, with_corrections), scores in tables.items():
             ranks = neighbour_ranks(scores, truth)
             parts.setdefault(("codes", scoring, with_corrections), []).append(ranks)
-            if scoring == "asymmetric":
+            if scoring == "asymmetric" and pivots is not None:
+                passed = np.unpackbits(pivots.passed[block], axis=1, count=n).view(np.bool_)
                 ranks = neighbour_ranks(np.where(passed, scores, np.float32(-np.inf)), truth)
-                ranks[lost] = n
+                ranks[~np.take_along_axis(passed, truth, axis=1)] = n
                 parts.setdefault(("pivots", scoring, with_corrections), []).append(ranks)
     return {key: np.concatenate(blocks) for key, blocks in parts.items()}

@@ -2,7 +2,8 @@
 
 The other half of the queries tries a sequence of efforts that is fixed beforehand, from great to small, and stops at
 the first whose lower bound misses the target: each that passed has the confidence of a single test (fixed-sequence
-testing). Finalists, of all models, share the error (Bonferroni): whichever is taken for its time, its bound holds.
+testing). Of the last that passed the target is certain, and not its own bound, since that is one of several that might
+have been the last. Finalists, of all models, share the error (Bonferroni), so that any may be taken for its time.
 
 Sources: Maurer, Hothorn and Lehmacher, "Multiple comparisons in drug clinical trials and preclinical assays: a-priori
 ordered hypotheses", 1995; Angelopoulos et al., "Learn then Test", arXiv 2110.01052, 2021.
@@ -96,7 +97,10 @@ def best_of(ways: Sequence[Way], finalists: Sequence[Finalist], budget_bytes: in
 
 
 def _try(trial: Trial, way: Way, search: Search, confidence: float) -> tuple[float | None, float, float]:
-    """The least effort that kept the target with all greater ones, its recall, and the bound of it."""
+    """The least effort that kept the target with all greater ones, its recall, and the bound of that by itself.
+
+    None where the greatest did not keep it, with recall and bound of that one.
+    """
     kept: tuple[float | None, float, float] = None, 0.0, 0.0
     for point in reversed(way.points[: (way.chosen or 0) + HEADROOM + 1]):
         recalls = trial.recalls(search(trial.queries[trial.trying], point.effort), trial.trying)

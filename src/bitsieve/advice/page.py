@@ -9,7 +9,7 @@ from ..evaluation.report.tables import Table, machine_facts
 from ..evaluation.report.write import require_extra, write_page
 from .results import Advice, ModelAdvice
 from .setup import Setup
-from .tables import finalists_table, front_table, rounded_down, ways_table, whole
+from .tables import finalists_table, front_table, ways_table, whole
 from .words import plan
 
 
@@ -38,7 +38,7 @@ def advice_page(advice: Advice) -> dict[str, Any]:
                 "headlines": headlines(model, setup),
                 "text": model.text,
                 "cards": cards(model, setup, f"m{i}"),
-                "finalists": finalists_table(model),
+                "finalists": finalists_table(model, setup),
                 "facts": facts(model, setup),
             }
             for i, model in enumerate(models)
@@ -76,7 +76,7 @@ def headlines(model: ModelAdvice, setup: Setup) -> list[Any]:
         Headline("in memory to filter", f"{way.n_bytes} bytes", f"a vector; {4 * model.dimension:,} as float32"),
         Headline(
             f"recall@{setup.k}", percent(best.recall),
-            f"on {model.n_trying:,} queries that had no part in the choice; at least {percent(rounded_down(best.low))}",
+            f"on {model.n_trying:,} queries that had no part in the choice; at least {whole(setup.target_recall)}",
         ),
     ]  # fmt: skip
 

@@ -67,8 +67,9 @@ class Finalist:
     """The fastest way of a family, tried on the queries that had no part in choosing it.
 
     way: its place. effort: the least for which it and all greater ones tried kept the target; None where none did.
-    recall: mean of those queries. low: recall is at least this, with the confidence that all finalists share.
-    ms: timed in turn with the others and with exact search. Where nothing was kept, these are of the chosen effort.
+    recall: mean of those queries. low: its lower bound, taken by itself; what is certain, with the confidence that all
+    finalists share, is that recall reaches the target. ms: timed in turn with the others and with exact search.
+    Where nothing was kept, recall and low are of the greatest effort tried, ms of the chosen one.
     """
 
     way: int

@@ -104,7 +104,7 @@ def _advise_one(
 class Fitted:
     """What was learned, from which a way's cascade is built again."""
 
-    pivots: Pivots
+    pivots: Pivots | None
     itqs: dict[int, ITQ] = field(default_factory=dict)
     cells: dict[int, Cells] = field(default_factory=dict)
 
@@ -113,7 +113,7 @@ class Fitted:
         if way.kind == "cells":
             cascade = Cascade(cells=self.cells[way.n_bits])
         else:
-            pivots = self.pivots.filter if way.kind == "pivots" else None
+            pivots = self.pivots.filter if self.pivots is not None and way.kind == "pivots" else None
             cascade = Cascade(self.itqs[way.n_bits], pivots, corrections=way.corrections)
         cascade.build(trial.vectors)
         return search_by(cascade, trial.setup.k, way.kind, way.scoring, way.pivot_threshold)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from ..arrays import check_count
 from ..errors import InputError
+from ..recall import Plan
 from ..recall.bounds import check_confidence
 
 BITS = (64, 96, 128, 192, 256, 320, 384)
@@ -62,9 +63,26 @@ def candidate_numbers(k: int, n: int) -> list[int]:
 
     >>> candidate_numbers(10, 40)
     [10, 12, 15, 18, 22, 27, 33, 39]
+
+    Raises: InputError where there are none.
     """
     numbers = [value * 10**power for power in range(4) for value in E12]
-    return [number for number in numbers if k <= number < n and number <= MOST_CANDIDATES]
+    numbers = [number for number in numbers if k <= number < n and number <= MOST_CANDIDATES]
+    if not numbers:
+        raise InputError(
+            f"k={k} is too many to look for among {n:,} vectors: codes are measured with numbers of candidates between "
+            f"the two, of at most {MOST_CANDIDATES:,}; take a smaller k"
+        )
+    return numbers
+
+
+def cell_candidates(k: int) -> int:
+    """Candidates of a search through cells: as many as it takes by default, or enough for a large k.
+
+    >>> cell_candidates(10), cell_candidates(600)
+    (500, 9600)
+    """
+    return max(Plan.n_candidates, 16 * k)
 
 
 def probe_margins() -> list[float]:

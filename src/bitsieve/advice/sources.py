@@ -19,7 +19,7 @@ from ..evaluation.corpora import Corpus
 from ..index import Index
 from ..index.vectors import live_vectors
 from ..store.sqlite_errors import CATALOG
-from .setup import LEAST_VECTORS, Setup
+from .setup import LEAST_VECTORS, Setup, candidate_numbers
 
 if TYPE_CHECKING:
     from ..encoder import Encoder
@@ -161,7 +161,9 @@ def _draw(n: int, setup: Setup, *, held_out: bool) -> tuple[RowArray, RowArray]:
         )
     order = np.random.default_rng(setup.seed).permutation(n)
     n_asking = min(setup.n_queries, n // HELD_OUT) if held_out else 0
-    return np.sort(order[n_asking : n_asking + setup.rows]), order[:n_asking]
+    rows = np.sort(order[n_asking : n_asking + setup.rows])
+    candidate_numbers(setup.k, len(rows))  # a k that is too large is refused before texts are embedded
+    return rows, order[:n_asking]
 
 
 def _capped(queries: Any, setup: Setup) -> Any:
@@ -172,7 +174,8 @@ def _capped(queries: Any, setup: Setup) -> Any:
 
 def _open_npy(path: Path) -> NDArray[Any]:
     try:
-        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        # np.load would open a zip as well, and raises EOFError where there is nothing.
+        array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
     except (OSError, ValueError) as error:
         raise CorpusError(f"{path} is no readable .npy file: {error}") from error
     if array.ndim != 2 or array.dtype.kind not in "fiu":

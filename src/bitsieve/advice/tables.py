@@ -13,11 +13,15 @@ SIGNS = {"asymmetric": "", "hamming": "H ", "pivots": "P ", "cells": "C "}
 LEVELS = (0.9, 0.95, 0.99)
 
 
-def finalists_table(advice: ModelAdvice) -> Table:
-    """A row for the fastest way of each family, timed in turn, and one for exact search; ★ is the one to take."""
+def finalists_table(advice: ModelAdvice, setup: Setup) -> Table:
+    """A row for the fastest way of each family, timed in turn, and one for exact search; ★ is the one to take.
+
+    Certain of an effort that was found for the target is the target, whatever its own bound.
+    """
     rows = []
     for place, finalist in enumerate(advice.finalists):
         way = advice.ways[finalist.way]
+        failed = finalist.effort is None
         rows.append(
             [
                 ("★ " if place == advice.best and advice.worth else "") + name_of(way),
@@ -25,7 +29,7 @@ def finalists_table(advice: ModelAdvice) -> Table:
                 str(way.n_bytes),
                 "not enough" if finalist.effort is None else effort_of(way, finalist.effort),
                 percent(finalist.recall),
-                percent(rounded_down(finalist.low)),
+                percent(rounded_down(finalist.low)) if failed else whole(setup.target_recall),
                 milliseconds(finalist.ms),
             ]
         )

@@ -13,7 +13,7 @@ from ..recall.bounds import interval, lower_bound
 from ..search import Cascade
 from ..search.cascade import Scoring
 from .results import Kind, Point, Way
-from .setup import Setup
+from .setup import Setup, cell_candidates
 from .timing import milliseconds
 
 ALL_FOUND = 0.9995
@@ -97,7 +97,8 @@ def search_by(
 ) -> Search:
     """How a kind of way searches a cascade with an effort."""
     if kind == "cells":
-        return lambda queries, effort: cascade.search(queries, k, probe_margin=effort)[0]
+        n = cell_candidates(k)
+        return lambda queries, effort: cascade.search(queries, k, n_candidates=n, probe_margin=effort)[0]
     return lambda queries, effort: cascade.search(
         queries, k, n_candidates=int(effort), scoring=scoring, pivot_threshold=pivot_threshold
     )[0]

@@ -7,9 +7,10 @@ import numpy as np
 from ..codec.cells import MOST_BITS
 from ..evaluation.report.numbers import megabytes, milliseconds, number, percent
 from ..index.build import CELLS_FROM
+from ..recall import Plan
 from ..recall.bounds import lower_bound
 from .results import Finalist, ModelAdvice, Way
-from .setup import Setup
+from .setup import Setup, cell_candidates
 from .tables import rounded_down, whole
 
 WORTH_MS = 2.0
@@ -29,7 +30,7 @@ def of_model(advice: ModelAdvice, setup: Setup) -> list[str]:
         said.append(f"If you take codes all the same, take {_which(advice, best)}: {milliseconds(best.ms)}.")
     if best is not None:
         said.append(_bound(advice, best, setup))
-        said.append(_how(advice, best))
+        said.append(_how(advice, best, setup))
         said.append(_memory(advice, best))
     said += _others(advice, best, setup)
     return [*said, *_caveats(advice)]
@@ -72,11 +73,12 @@ def _verdict(advice: ModelAdvice, best: Finalist | None, setup: Setup) -> str:
     exact = f"exact search through {advice.n_vectors:,} vectors takes {milliseconds(advice.exact_ms)}"
     if best is None:
         target = whole(setup.target_recall)
-        most = float(lower_bound(np.ones(advice.n_choosing), advice.confidence))
+        halves = (advice.n_choosing, setup.confidence), (advice.n_trying, advice.confidence)
+        most = min(float(lower_bound(np.ones(n), confidence)) for n, confidence in halves)
         if most < setup.target_recall:
             return (
                 f"{advice.n_choosing:,} queries to choose and {advice.n_trying:,} to try are too few to be sure of "
-                f"{target}: had they found everything, recall would be at least {percent(rounded_down(most))}. Ask "
+                f"{target}: had they found everything, no more than {percent(rounded_down(most))} would be sure. Ask "
                 f"more of them. Without codes, {exact} a query."
             )
         return (
@@ -118,23 +120,23 @@ def _beyond(advice: ModelAdvice, setup: Setup) -> str:
 def _bound(advice: ModelAdvice, best: Finalist, setup: Setup) -> str:
     return (
         f"Recall@{setup.k} was {percent(best.recall)} on {advice.n_trying:,} queries that had no part in this choice; "
-        f"with {whole(setup.confidence)} confidence it is at least {percent(rounded_down(best.low))}."
+        f"with {whole(setup.confidence)} confidence it is at least {whole(setup.target_recall)}."
     )
 
 
-def _how(advice: ModelAdvice, best: Finalist) -> str:
+def _how(advice: ModelAdvice, best: Finalist, setup: Setup) -> str:
     """How to have it: the commands, or for vectors without a model the calls."""
     way, n_total = advice.ways[best.way], advice.n_total
     effort = f"{best.effort:g}" if way.kind == "cells" else f"{best.effort:.0f}"
     if way.kind == "cells":
+        n_candidates = cell_candidates(setup.k)
+        more = n_candidates > Plan.n_candidates
+        arguments = f"probe_margin={effort}" + (f", n_candidates={n_candidates}" if more else "")
+        options = f"--probe-margin {effort}" + (f" --candidates {n_candidates}" if more else "")
         if n_total >= CELLS_FROM and way.n_bits == MOST_BITS:
-            search = (
-                f'`bitsieve search INDEX "…" --probe-margin {effort}`'
-                if advice.model
-                else f"probe_margin={effort}"
-            )
+            search = f'`bitsieve search INDEX "…" {options}`' if advice.model else arguments
             return f"An index of so many passages has such cells: search it with {search}."
-        return f"That is Cascade(cells=Cells({way.n_cells}, n_bits={way.n_bits})), searched with probe_margin={effort}."
+        return f"That is Cascade(cells=Cells({way.n_cells}, n_bits={way.n_bits})), searched with {arguments}."
     if way.kind == "pivots":
         return (
             f"That is Cascade(ITQ({way.n_bits}), PivotFilter()), searched with "
@@ -199,6 +201,8 @@ def _pivots(advice: ModelAdvice, by_family: dict[str, Finalist], setup: Setup) -
     pivots, codes = by_family.get("pivots"), by_family.get("asymmetric")
     if codes is None:
         return ""
+    if not any(way.kind == "pivots" for way in advice.ways):
+        return "Pivots were not tried: too few of the vectors differ to choose any."
     if pivots is None or pivots.effort is None:
         return f"Pivots lose too much: behind them codes do not keep {whole(setup.target_recall)}."
     way = advice.ways[pivots.way]

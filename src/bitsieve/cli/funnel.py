@@ -13,8 +13,11 @@ BAR = 28
 """Characters of the widest bar of a funnel."""
 
 
-def print_funnel(console: "Console", hits: "Hits", k: int) -> None:
-    """Print what a search did: a bar for what came to each stage, its time, and what was lost where."""
+def print_funnel(console: "Console", hits: "Hits", k: int, target_recall: float | None) -> None:
+    """Print what a search did: a bar for what came to each stage, its time, and what was lost where.
+
+    target_recall: that it was asked for, which is certain of the plan chosen; the plan's own bound is not.
+    """
     from .console import print_plain
 
     stages = [step for step in hits.steps if step.name not in ("calibrate", "embed")]
@@ -32,7 +35,7 @@ def print_funnel(console: "Console", hits: "Hits", k: int) -> None:
         print_plain(
             console,
             f"{in_words(hits.chosen.plan)}: recall {hits.chosen.recall:.4f} when it was calibrated, at least "
-            f"{hits.chosen.lower:.4f}",
+            f"{target_recall:g}",
         )
     if not hits.lost:
         print_plain(console, f"all of the {min(k, len(hits))} nearest were found")

@@ -35,6 +35,9 @@ TRAINING_ROWS = 100
 ROTATION_ROWS = 10_000
 """Rows whose residuals the rotation is learned from."""
 
+LEAST_SCALE = 0.05
+"""Of the largest scale that can be, for `scale_limit`: of residuals a twentieth as long as vectors."""
+
 SPILL_STRENGTH = 1.5
 """SOAR's λ. Vectors to scan for 98 % of the true ten, of 96,000 in 1,024 cells, a second listing counted as another
 vector: unspilled 12.2 %, λ = 0 12.9 %, 0.5 9.2 %, 1.5 7.8 %, 3 7.7 %."""
@@ -121,8 +124,9 @@ class Cells:
         residuals = vectors[few] - self.centroids_[cells[: len(few)]]
         self.projection_ = learn_projection(residuals, rotation)
         scales = encode_residuals(residuals, self.projection_)[1]
-        # Residuals are all 0 where every vector is a centroid; 2 / √n_bits is then what no vector of norm 1 exceeds.
-        self.scale_limit_ = float(np.quantile(scales, 0.9999)) or 2 / math.sqrt(n_bits)
+        # 2 / √n_bits is what no vector of norm 1 exceeds. Where nearly every vector is a centroid, what is left of some
+        # by rounding must not be the unit of estimates: whole numbers would not reach from one cell to the next.
+        self.scale_limit_ = max(float(np.quantile(scales, 0.9999)), LEAST_SCALE * 2 / math.sqrt(n_bits))
         self.n_fit_rows_ = n_rows
         return self
 

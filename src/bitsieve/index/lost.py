@@ -31,8 +31,7 @@ def find_lost(
         return [() for _ in missing]
     no_margin = replace(plan, rerank_margin=FARTHEST)
     candidates = _found_by(snapshot, queries, k, no_margin, allowed)
-    every_code = replace(no_margin, n_candidates=max(snapshot.n_passages, 1))
-    in_cells = _found_by(snapshot, queries, k, every_code, allowed)
+    in_cells = _found_by(snapshot, queries, k, replace(no_margin, every_code=True), allowed)
 
     def stage_of(number: int, key: int) -> Literal["cells", "codes", "rerank"]:
         if (number, key) not in in_cells:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..arrays import BoolArray, FloatArray, RowArray, check_count
 from ..errors import DamageError
-from ..search.arrays import Found
+from ..search.arrays import Found, Sizes
 from ..search.cells import CellCodes
 from ..search.checks import check_margin
 from ..search.exact import search_exact
@@ -25,6 +25,7 @@ from ..store.filters import to_sql
 from .codec import Codec
 from .effort import Effort
 from .ids import RowIds
+from .lazily import lazily
 from .matches import Matches
 
 LAZY = ("vectors", BYTES)
@@ -33,7 +34,10 @@ LAZY = ("vectors", BYTES)
 
 @dataclass(frozen=True)
 class Plan:
-    """How hard to look; see `Cascade.search`. exact: compare every vector, and the rest says nothing."""
+    """How hard to look; see `Cascade.search`.
+
+    exact: compare every vector, and the rest says nothing. every_code: rerank all codes of the cells that are visited.
+    """
 
     n_candidates: int = 500
     n_probes: int | None = None
@@ -41,6 +45,7 @@ class Plan:
     rerank_margin: float = 2.0
     threads: int = 1
     exact: bool = False
+    every_code: bool = False
 
 
 def check_plan(n_candidates: Any, n_probes: Any, probe_margin: Any, threads: Any) -> Plan:
@@ -86,10 +91,17 @@ class SegmentView:
     live: BoolArray | None = None
     matches: Matches = field(default_factory=Matches)
 
-    @property
+    @lazily
     def n_live(self) -> int:
         """Passages of documents that are still there."""
         return len(self.keys) if self.live is None else int(np.count_nonzero(self.live))
+
+    @lazily
+    def _live_sizes(self) -> Sizes | None:
+        """Of each cell, how many codes are of documents that are still there; None when all are."""
+        if self.live is None or not isinstance(self.codes, CellCodes):
+            return None
+        return self.codes.allowed_sizes(self.live)
 
     def without(self, deleted: RowArray) -> "SegmentView":
         """This segment when documents are gone. deleted: keys, ascending."""
@@ -145,7 +157,9 @@ class SegmentView:
         Raises: DamageError when what was read for the answer is damaged.
         """
         n = len(self.keys)
-        mask = self.live if allowed is None else allowed
+        mask, n_allowed, sizes = allowed, None, None
+        if allowed is None and self.live is not None:
+            mask, n_allowed, sizes = self.live, self.n_live, self._live_sizes
         n_candidates = min(max(plan.n_candidates, k), n)
         explain = effort is not None
         if self.codes is None or plan.exact:
@@ -159,13 +173,17 @@ class SegmentView:
             chosen = plan.n_probes is not None or plan.probe_margin is not None
             every = not chosen and (n_candidates == n or allowed is not None)
             cell_plan = self.codes.plan(
-                k, n_candidates, plan.n_probes, plan.probe_margin, plan.rerank_margin, every
-            )
-            found = self.codes.search(queries, cell_plan, allowed=mask, threads=plan.threads, explain=explain)
+                k, n if plan.every_code else n_candidates, plan.n_probes, plan.probe_margin, plan.rerank_margin, every
+            )  # fmt: skip
+            found = self.codes.search(
+                queries, cell_plan, allowed=mask, n_allowed=n_allowed, sizes=sizes, threads=plan.threads,
+                explain=explain,
+            )  # fmt: skip
         else:
             found = self.codes.search(
-                queries, k, n_candidates=n_candidates, allowed=mask, threads=plan.threads, explain=explain
-            )
+                queries, k, n_candidates=n if plan.every_code else n_candidates, allowed=mask, n_allowed=n_allowed,
+                threads=plan.threads, explain=explain,
+            )  # fmt: skip
         for name in LAZY:
             if name in self.stored:
                 self.stored.check_marked(name)

@@ -4,8 +4,8 @@ By betting: whoever bets on values coming out above m starts with a capital of 1
 x, which multiplies the capital by 1 + λ (x − m). If the mean is m or less, no way of betting is expected to gain, and
 the probability of ever reaching a capital of 1/α is at most α, however often one looks (Ville's inequality). So the
 lower bound is the m at which the capital is 1/α. The capital is spread over a few λ chosen before any value is seen,
-at most 0.99/m, so that it is never lost. It falls as m grows, so bisection finds that m; and it does not depend on the
-order of the values, only on how often each occurs.
+for as many values as are planned, at most 0.99/m, so that it is never lost. It falls as m grows, so bisection finds
+that m; and it does not depend on the order of the values, only on how often each occurs.
 
 Sources: Waudby-Smith and Ramdas, Estimating means of bounded random variables by betting, JRSS-B 86, 2024; capital
 spread over fixed bets: Orabona and Jun, Tight concentrations and confidence sequences from the regret of universal
@@ -33,16 +33,17 @@ ANY_TIME = np.geomspace(1 / 64, 16, 14)
 STEPS = 30  # halvings: a billionth
 
 
-def lower_bound(values: ArrayLike, confidence: float = 0.95) -> Any:
+def lower_bound(values: ArrayLike, confidence: float = 0.95, *, planned: int | None = None) -> Any:
     """What the mean that values are drawn with is at least, with this confidence.
 
     values: (n,) or (n, m) real, 0 to 1, independent draws of one distribution (of m, each on its own).
     confidence: between 0 and 1, of each bound by itself.
+    planned: how many values there were to be, where something else decided how many came; None is n.
     Returns: a float, or (m,) float64; 0 where n is 0.
     Raises: InputError for a value that is not from 0 to 1, another shape, or a confidence out of range.
     """
     table, alpha = _check_values(values), 1 - check_confidence(confidence)
-    bets = _bets(len(table), alpha)
+    bets = _bets(len(table) if planned is None else planned, alpha)
     if table.ndim == 1:
         return _least_mean(*np.unique(table, return_counts=True), bets, bets, alpha)
     columns = (np.unique(column, return_counts=True) for column in table.T)

@@ -71,7 +71,7 @@ def calibrate(
     return Calibration(
         k=k,
         confidence=confidence,
-        points=certified(of_exact, path, recalls, of_path, confidence),
+        points=certified(of_exact, path, recalls, of_path, confidence, len(certifying)),
         n_queries=len(recalls),
         sampled=queries is None,
         queries_digest=hashlib.sha256(certifying.vectors[: len(recalls)].tobytes()).hexdigest()[:16],
@@ -88,6 +88,8 @@ def _draw(
     """Tuning queries and certifying ones, which have nothing in common, in the order in which they are asked."""
     if queries is not None:
         given = check_vectors(queries, unit=True, name="queries")
+        if not len(given):
+            raise InputError("queries are none: give some like those to come, or None to take documents")
         given = given[rng.permutation(len(given))[:n_queries]]
         return Queries(*sieve.sample(n_tuning, rng)), Queries(given)
     drawn = Queries(*sieve.sample(n_tuning + n_queries, rng))

@@ -30,7 +30,8 @@ class Point:
     """A plan, measured.
 
     recall: mean over the certifying queries. lower: what the recall over all such queries is at least, with the
-    calibration's confidence. seconds: for a query, in the quickest of some batches of a hundred, on one thread of the
+    calibration's confidence and of this plan by itself; where it was chosen for a target, the target is what is
+    certain. seconds: for a query, in the quickest of some batches of a hundred, on one thread of the
     machine that calibrated.
     """
 
@@ -115,14 +116,15 @@ def certified(
     recalls: NDArray[np.float64],
     seconds: NDArray[np.float64],
     confidence: float,
+    planned: int | None = None,
 ) -> tuple[Point, ...]:
     """Exact search, and the plans of a path with what certifying queries make certain of them.
 
-    of_exact: seconds for a query. recalls: (q, p). seconds: (p,).
+    of_exact: seconds for a query. recalls: (q, p). seconds: (p,). planned: queries there were to be; None is q.
     """
     points = [Point(Plan(exact=True), 1.0, 1.0, of_exact)]
     if plans:
-        lower = lower_bound(recalls, confidence)
+        lower = lower_bound(recalls, confidence, planned=planned)
         points += map(Point, plans, recalls.mean(axis=0).tolist(), lower.tolist(), seconds.tolist())
     return tuple(points)
 

@@ -5,7 +5,7 @@ The kernels in C++ and those in NumPy (`reference/`) read the same arrays and fi
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ ROW = np.dtype(np.int64)
 SCORE = np.dtype(np.float32)
 UNCOUNTED = np.empty((0, 0), ROW)
 """The effort of a search that nobody asks to be explained."""
+
+Sizes: TypeAlias = NDArray[np.uint32]
+"""How many codes of each cell are of vectors that may be found, (n_cells,)."""
 
 
 class Found(NamedTuple):

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias, overload
 
 from numpy.typing import ArrayLike
 
-from ..arrays import FloatArray, RowArray, check_vectors
+from ..arrays import FloatArray, RowArray, check_count, check_vectors
 from ..codec import ITQ, Cells, PivotFilter
 from ..codec.corrections import corrections, try_corrections
 from ..errors import NotFittedError
@@ -206,6 +206,7 @@ class Cascade(BuiltCascade):
             before build.
         """
         self._check_built()
+        k = check_count(k, "k")
         if target_recall is None:
             n_candidates = Plan.n_candidates if n_candidates is None else n_candidates
             plan = check_search(

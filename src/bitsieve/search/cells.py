@@ -11,9 +11,9 @@ from ..arrays import BoolArray, FloatArray, RowArray
 from ..codec.blocks import row_blocks
 from ..codec.cells import Cells
 from . import native
-from .arrays import UNCOUNTED, CellArrays, CellPlan, Found, block_arrays, room, to_bytes
+from .arrays import UNCOUNTED, CellArrays, CellPlan, Found, Sizes, block_arrays, room, to_bytes
 from .exact import few_rows, search_exact
-from .layout import VectorArray, byte_rows, panels, widened
+from .layout import VectorArray, byte_rows, panels, quantize, widened
 from .reference import search_cells
 
 BONUS = 0.4
@@ -66,6 +66,8 @@ class CellCodes:
         """How hard to look, from what a caller of `Cascade.search` said."""
         if all_cells:
             n_probes, probe_margin = self.n_cells, None
+        if self.arrays.position_rows is not None:  # a vector may be met twice, and counts once
+            n_candidates = max(n_candidates, 2 * k)
         return _plan(
             k, n_candidates, n_probes, probe_margin, rerank_margin,
             self.n_cells, self.default_probe_margin, self.estimate_error,
@@ -73,12 +75,13 @@ class CellCodes:
 
     def search(
         self, queries: FloatArray, plan: CellPlan, *, allowed: BoolArray | None = None, n_allowed: int | None = None,
-        threads: int = 1, explain: bool = True,
+        sizes: Sizes | None = None, threads: int = 1, explain: bool = True,
     ) -> Found:  # fmt: skip
         """The k best of the candidates in the visited cells.
 
         queries: (q, d) float32. allowed: (n,), which vectors may be found; few are all compared, as if every cell had
-            been visited. n_allowed: how many those are, counted if it is not given.
+            been visited. n_allowed: how many those are, counted if it is not given. sizes: from `allowed_sizes`, so
+            that cells where nothing is allowed do not stand in the way of others.
         Returns: effort counts cells, codes in them, candidates, and vectors whose exact cosine was computed; it may
             be missing without `explain`.
         """
@@ -94,12 +97,20 @@ class CellCodes:
             return found._replace(effort=np.concatenate([visited, found.effort]))
         kernels = native.active()
         if kernels == native.NUMPY:
-            return search_cells(arrays, plan, queries, allowed)
+            return search_cells(arrays, plan, queries, allowed, sizes)
         if self._native is None:
             self._native = _native_index(native.module(), arrays)
         rows, scores, effort = room(len(queries), plan.k, 4 if explain else 0)
-        seconds = self._native.search(kernels, queries, *plan, allowed, threads, rows, scores, effort)
+        seconds = self._native.search(kernels, queries, *plan, allowed, sizes, threads, rows, scores, effort)
         return Found(rows, scores, UNCOUNTED if effort is None else effort, seconds)
+
+    def allowed_sizes(self, allowed: BoolArray) -> Sizes:
+        """The `sizes` of a search among those that a mask allows, (n,)."""
+        arrays = self.arrays
+        rows = arrays.row_ids if arrays.position_rows is None else arrays.row_ids[arrays.position_rows]
+        before = np.concatenate([[0], np.cumsum(allowed[rows])])
+        sizes: Sizes = np.diff(before[arrays.cell_positions]).astype(np.uint32)
+        return sizes
 
 
 @lru_cache(
@@ -137,9 +148,11 @@ def _cell_arrays(cells: Cells, vectors: VectorArray) -> CellArrays:
         codes[block], scales[block] = cells.encode(vectors[ids[block]], cell_of[block])
     scale_step = float(np.float32(cells.scale_limit_ / 255))
     blocks, (spread_scales,), block_starts = block_arrays(codes, starts, to_bytes(scales, scale_step))
-    # Of a residual of length r, signs keep all but 1 − 2/π of the variance that bits share.
+    # Of a residual of length r, signs keep all but 1 − 2/π of the variance that bits share. Where vectors hardly differ
+    # from their centroids, the rounding of these, and of the query, to seven bits is all the error that there is.
     length = float(np.sqrt(np.mean(np.square(cells.radii_[first]))))
     few = widened(vectors[:: max(1, n // 256)][:256])
+    rounding = float(np.mean(np.square(quantize(few, 63)[1]))) / 6
     return CellArrays(
         vectors,
         byte_rows(vectors, row_ids),
@@ -152,7 +165,7 @@ def _cell_arrays(cells: Cells, vectors: VectorArray) -> CellArrays:
         blocks,
         spread_scales,
         scale_step,
-        estimate_error=length * sqrt((pi / 2 - 1) / (8 * codes.shape[1])),
+        estimate_error=sqrt(length**2 * (pi / 2 - 1) / (8 * codes.shape[1]) + rounding),
         default_probe_margin=PROBED_SPREAD * float(np.std(few @ cells.centroids_.T, axis=1).mean()),
     )
 

@@ -61,16 +61,16 @@ def _check_search(
     k: Any, n_candidates: Any, threads: Any, n_probes: Any, probe_margin: Any, rerank_margin: Any,
     scoring: Any = "asymmetric", pivot_threshold: Any = None,
 ) -> Plan:  # fmt: skip
-    check_count(k, "k")
-    check_count(n_candidates, "n_candidates")
+    # Numbers are kept as Python's own, since those of NumPy that are small overflow in what is made of them.
+    k, n_candidates = check_count(k, "k"), check_count(n_candidates, "n_candidates")
     check_count(threads, "threads")
     if k > n_candidates:
         raise InputError(f"k={k} is more than n_candidates={n_candidates}: raise n_candidates")
     if n_probes is not None:
-        check_count(n_probes, "n_probes")
+        n_probes = check_count(n_probes, "n_probes")
     if probe_margin is not None:
-        check_margin(probe_margin, "probe_margin")
-    check_margin(rerank_margin, "rerank_margin")
+        probe_margin = check_margin(probe_margin, "probe_margin")
+    rerank_margin = check_margin(rerank_margin, "rerank_margin")
     return Plan(False, n_candidates, n_probes, probe_margin, scoring, pivot_threshold, rerank_margin)
 
 

@@ -8,9 +8,9 @@ import numpy as np
 from ..arrays import BoolArray, CodeArray, FloatArray
 from ..codec import ITQ
 from ..codec.blocks import row_blocks
-from ..codec.corrections import corrections
+from ..codec.corrections import byte_grids, corrections
 from . import native
-from .arrays import UNCOUNTED, FlatArrays, Found, block_arrays, room, to_bytes
+from .arrays import UNCOUNTED, FlatArrays, Found, block_arrays, room
 from .exact import few_rows, search_exact
 from .layout import Panels, VectorArray, byte_rows, panels
 from .reference import search_flat
@@ -53,9 +53,9 @@ class FlatCodes:
         of_codes = []
         if corrections is not None and len(vectors):
             scales, offsets = corrections
-            scale_step = float(scales.max()) / 255 or 1.0
-            offset_step = float(offsets.max() - offsets.min()) / 255 or 1.0
-            of_codes = [to_bytes(scales, scale_step), to_bytes(offsets, offset_step, float(offsets.min()))]
+            of_scales, of_offsets = byte_grids(scales, offsets)
+            scale_step, offset_step = of_scales.step, of_offsets.step
+            of_codes = [of_scales.to_bytes(scales), of_offsets.to_bytes(offsets)]
         blocks, spread, _ = block_arrays(codes, np.array([0, len(codes)]), *of_codes)
         of_itq = ItqPanels.of(itq)
         self.arrays = FlatArrays(

@@ -8,7 +8,7 @@ import numpy as np
 from ...arrays import BoolArray, CodeArray, FloatArray, RowArray
 from ...codec.bits import unpack_signs
 from ...codec.blocks import row_blocks
-from ..arrays import CellArrays, CellPlan, Found, nothing_found
+from ..arrays import CellArrays, CellPlan, Found, Sizes, nothing_found
 from ..layout import BLOCK, PANEL, deinterleave, padded
 from .rerank import Rerank
 from .whole import LEAST, MOST, Lookups, lookups, multiply, scaled
@@ -17,8 +17,10 @@ QUERIES_AT_ONCE = 256
 FIRST_CELLS, FIRST_CODES, GROUPS = 4, 32, 64
 
 
-def search_cells(index: CellArrays, plan: CellPlan, queries: FloatArray, allowed: BoolArray | None) -> Found:
-    """See search_cells in native/cells.hpp. allowed: (n,) bool."""
+def search_cells(
+    index: CellArrays, plan: CellPlan, queries: FloatArray, allowed: BoolArray | None, sizes: Sizes | None
+) -> Found:
+    """See search_cells in native/cells.hpp. allowed: (n,) bool. sizes: (n_cells,)."""
     q, k = len(queries), plan.k
     found, started = nothing_found(q, k, 4), perf_counter()
     codes = deinterleave(index.codes)
@@ -28,7 +30,7 @@ def search_cells(index: CellArrays, plan: CellPlan, queries: FloatArray, allowed
         products = multiply(index.panels, queries[block])
         of_queries = lookups(products[:, first_projection : first_projection + n_bits])
         for i, query in enumerate(queries[block]):
-            search = _CellSearch(index, plan, codes, of_queries, i, products[i, :n_cells], allowed)
+            search = _CellSearch(index, plan, codes, of_queries, i, products[i, :n_cells], allowed, sizes)
             search.run(query, found, block.start + i)
     # One query's stages are too short to be timed apart here; the codes take most of it.
     return found._replace(seconds=[0.0, perf_counter() - started, 0.0])
@@ -39,13 +41,15 @@ class _CellSearch:
 
     def __init__(
         self, index: CellArrays, plan: CellPlan, codes: CodeArray, of_queries: Lookups, i: int,
-        products: FloatArray, allowed: BoolArray | None,
+        products: FloatArray, allowed: BoolArray | None, sizes: Sizes | None,
     ) -> None:  # fmt: skip
         self.index, self.plan, self.codes, self.products = index, plan, codes, products
         self.z, self.shift, self.allowed = of_queries.z[i], of_queries.shift, allowed
         unit = np.ldexp(of_queries.units[i] * np.float32(index.scale_step), 9 - of_queries.shift)
         self.units_per_cosine = np.float32(1) / unit if unit > 0 else np.float32(16_384)
         self.sizes: RowArray = index.cell_positions[1:].astype(np.int64) - index.cell_positions[:-1]
+        self.n_allowed = self.sizes if sizes is None else sizes.astype(np.int64)
+        self.gone = None if sizes is None else sizes == 0
 
     def run(self, query: FloatArray, found: Found, i: int) -> None:
         plan = self.plan
@@ -54,7 +58,7 @@ class _CellSearch:
         visited, first_cells = self.choose(n_first)
         everything = plan.n_candidates >= len(self.index.vectors)
         if everything:
-            rerank.add_all(self.rows(self.positions(visited)[0]))
+            rerank.add_all(self.rows(self.positions(visited)))
         else:
             rest_cells = np.setdiff1d(visited, first_cells)
             self.rerank(rerank, n_first, first_cells, rest_cells)
@@ -65,6 +69,8 @@ class _CellSearch:
     def choose(self, n_first: int) -> tuple[RowArray, RowArray]:
         """The cells to visit in order, and those of them that are scanned first."""
         plan, scores = self.plan, self.products + self.index.bonus
+        if self.gone is not None:
+            scores[self.gone] = -np.inf
         nearest = np.argsort(-scores, kind="stable")
         n_nearest = min(FIRST_CELLS, len(scores))
         self.best = scores[nearest[0]]
@@ -73,10 +79,14 @@ class _CellSearch:
         if 0 < plan.n_probes < np.count_nonzero(scores >= least):
             least = scores[nearest[plan.n_probes - 1]]
         n_visited = int(np.count_nonzero(scores >= least))
-        n_codes = int(self.sizes[nearest[:n_nearest]].sum())
+        most = min(plan.n_probes or len(scores), len(scores))
+        n_needed = max(n_first, plan.k if self.index.position_rows is None else 2 * plan.k)
+        while n_visited < most and self.n_allowed[nearest[:n_visited]].sum() < n_needed:
+            n_visited += 1
+        n_codes = int(self.n_allowed[nearest[:n_nearest]].sum())
         n_scanned_first = min(n_nearest, n_visited)
         while n_codes < 2 * n_first and n_scanned_first < n_visited:
-            n_codes += int(self.sizes[nearest[n_scanned_first]])
+            n_codes += int(self.n_allowed[nearest[n_scanned_first]])
             n_scanned_first += 1
         return np.sort(nearest[:n_visited]), np.sort(nearest[:n_scanned_first])
 
@@ -124,11 +134,11 @@ class _CellSearch:
         kept = self.allowed[self.index.row_ids[self.rows(positions)]]
         return positions[kept], estimates[kept]
 
-    def positions(self, cells: RowArray) -> tuple[RowArray, None]:
+    def positions(self, cells: RowArray) -> RowArray:
         positions = self._places(cells)[0]
         if self.allowed is not None:
             positions = positions[self.allowed[self.index.row_ids[self.rows(positions)]]]
-        return positions, None
+        return positions
 
     def _places(self, cells: RowArray) -> tuple[RowArray, RowArray, RowArray]:
         """Positions of cells' codes, where the blocks have them, and their cells."""
@@ -151,9 +161,9 @@ def _best_of_groups(scores: FloatArray) -> FloatArray:
     return best
 
 
-def _mean(values: FloatArray) -> np.float32:
-    total = np.float32(0)
-    for value in values:  # one by one, as the kernels add them
-        total += value
-    mean: np.float32 = total / np.float32(len(values))
+def _mean(scores: FloatArray) -> np.float32:
+    there, total = scores[scores > -np.inf], np.float32(0)
+    for score in there:  # one by one, as the kernels add them
+        total += score
+    mean: np.float32 = total / np.float32(len(there))
     return mean

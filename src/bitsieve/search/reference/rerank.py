@@ -10,7 +10,7 @@ from ..arrays import CellArrays, FlatArrays, Found
 from ..layout import VectorArray, quantize, widened
 
 INFINITY = np.float32(np.inf)
-SLACK = np.float32(5)
+SLACK = np.float32(25.0 / 12)
 LANES = 32
 
 
@@ -47,8 +47,9 @@ class Rerank:
 
     def keep_finalists(self) -> None:
         typical = np.float32(self.bytes_.typical_step)
-        slack = SLACK * np.sqrt((self.step * self.step + typical * typical) / np.float32(6))
-        kept = self.scores >= self.bound - slack
+        others = self.step * self.step * np.float32(2) + typical * typical
+        below, steps = self.bound - self.scores, self.bytes_.steps[self.rows]
+        kept = (below <= 0) | (below * below <= SLACK * (others + steps * steps))
         self.rows, self.scores = self.rows[kept], self.scores[kept]
 
     def finish(self, found: Found, i: int) -> None:
