@@ -74,8 +74,8 @@ def main() -> None:
     parser.add_argument("--data", nargs="+", default=DATA, help="see vectors.py")
     parser.add_argument("--save", action="store_true", help=f"write {RESULT.name}")
     options = parser.parse_args()
+    machine, measured, rows = describe_machine(), commit(), []
     pin(1)
-    measured, rows = commit(), []
     sets = [load(name) for name in options.data]
     for data in sets:
         for search, table in tables(data):
@@ -83,7 +83,7 @@ def main() -> None:
                 rows.append({"data": data.name, "search": search} | row)
                 print(rows[-1], flush=True)
     report = how_made(measured) | {
-        "machine": describe_machine(),
+        "machine": machine,
         "data": [data.named() for data in sets],
         "k": K,
         "confidence": CONFIDENCE,
