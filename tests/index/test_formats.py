@@ -111,12 +111,14 @@ def test_a_newer_index_a_damaged_one_another_database_and_no_index_are_told_apar
     database.close()
     (text / "catalog.sqlite").write_text("no database at all, but a text of more than a hundred bytes" * 9)
 
-    errors = {}
-    for folder in (newer, damaged, foreign, text, nothing, tmp_path / "not there"):
-        for write in (False, True):
-            with pytest.raises((FormatError, DamageError)) as caught:
-                Index.open(folder, write=write)
-            errors[folder.name] = type(caught.value), str(caught.value).replace(str(folder), "…")
+    def error_of(folder: Path, write: bool) -> tuple[type[Exception], str]:
+        with pytest.raises((FormatError, DamageError)) as caught:
+            Index.open(folder, write=write)
+        return type(caught.value), str(caught.value).replace(str(folder), "…")
+
+    folders = (newer, damaged, foreign, text, nothing, tmp_path / "not there")
+    errors = {folder.name: error_of(folder, write=False) for folder in folders}
+    assert {folder.name: error_of(folder, write=True) for folder in folders} == errors
     version = migrations.VERSION
     assert errors == {
         "newer": (

@@ -210,17 +210,14 @@ def test_a_marked_block_is_read_once_however_it_was_asked_for(
     marks[[1, 2, 3, 10]] = 1
     stored.check_marked("x")
     assert read_blocks == [3, 9, 1, 2, 10]
-    assert not stored.complete("x")
     marks[:] = 1
     stored.check_marked("x")
     assert sorted(read_blocks) == list(range(11))
-    assert stored.complete("x")
 
 
 def test_a_complete_file_is_not_looked_at_again(tmp_path: Path) -> None:
     stored = StoredArrays.open(tmp_path, write_arrays(Disk(), tmp_path, "codecs", 1, small_arrays()))
     stored.check_rows("keys", slice(None))
-    assert stored.complete("keys")
     (tmp_path / "codecs" / "00000001" / "keys.npy").unlink()
     stored.marks("keys")[:] = 1
     stored.check_marked("keys")
@@ -239,7 +236,6 @@ def test_a_damaged_mark_fails_every_check_and_lets_the_others_be_checked(tmp_pat
         with pytest.raises(DamageError, match=r"x\.npy is damaged in block 5 "):
             stored.check_marked("x")
     stored.check_rows("x", slice(30, 40))
-    assert not stored.complete("x")
 
 
 def test_a_marked_file_that_is_gone_is_missing(tmp_path: Path) -> None:

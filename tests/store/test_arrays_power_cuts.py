@@ -44,8 +44,8 @@ def test_after_any_power_cut_the_next_attempt_works(tmp_path: Path) -> None:
     for i, tree in enumerate(crash_states(log)):
         root = tmp_path / str(i)
         build(tree, root)
+        sweep(Disk(), root, "segments", [])
         record = write_arrays(Disk(), root, "segments", 1, two_arrays(1))
-        sweep(Disk(), root, "segments", [1])
         assert verify_arrays(root, record) == []
         assert in_segments(root) == ["00000001"]
 
@@ -86,6 +86,7 @@ def test_a_writer_killed_at_any_step_and_then_a_power_cut_at_any_step_of_the_nex
         with pytest.raises(Killed):
             write_arrays(killed, root, "segments", 1, two_arrays())
         disk = RecordingDisk(root, killed.log)
+        sweep(disk, root, "segments", [])
         new = write_arrays(disk, root, "segments", 1, one)
         assert verify_arrays(root, new) == []
         for i, tree in enumerate(crash_states(disk.log, len(killed.log))):

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from recording import FailingDisk, Killed, KilledDisk, RecordingDisk, crash_states
 from samples import FIRST, in_blocks, in_segments, read, set_block_bytes, small_arrays, two_arrays
 
-from bitsieve.errors import DiskError, InputError
+from bitsieve.errors import DiskError, IndexLockedError, InputError
 from bitsieve.store.arrays import (
     BLOCK_BYTES,
+    ArraysRecord,
     Kind,
     RowBlocks,
     StoredArrays,
@@ -40,7 +41,6 @@ def test_what_is_written_is_what_is_read(tmp_path: Path, kind: Kind) -> None:
     record = write_arrays(Disk(), tmp_path, kind, 1, arrays)
     assert [path.name for path in (tmp_path / kind).iterdir()] == ["00000001"]
     assert verify_arrays(tmp_path, record) == []
-    assert StoredArrays.open(tmp_path, record).verify() == []
     for name, array in arrays.items():
         np.testing.assert_array_equal(read(tmp_path, record, name), array, strict=True)
         path = tmp_path / kind / "00000001" / f"{name}.npy"
@@ -139,6 +139,14 @@ def test_what_cannot_be_written_is_refused_and_leaves_nothing(
     assert in_segments(tmp_path) == ["00000001"]
 
 
+def test_a_number_that_is_on_the_disk_is_refused_and_stays_as_it_is(tmp_path: Path) -> None:
+    record = write_arrays(Disk(), tmp_path, "segments", 1, two_arrays())
+    with pytest.raises(IndexLockedError, match="00000001 was made by another writer, which has the index"):
+        write_arrays(Disk(), tmp_path, "segments", 1, two_arrays(1))
+    assert verify_arrays(tmp_path, record) == []
+    assert in_segments(tmp_path) == ["00000001"]
+
+
 def test_an_error_of_whoever_makes_the_blocks_is_passed_on(tmp_path: Path) -> None:
     def failing() -> Iterator[NDArray[Any]]:
         yield np.zeros((1, 3))
@@ -152,10 +160,16 @@ def test_an_error_of_whoever_makes_the_blocks_is_passed_on(tmp_path: Path) -> No
 # Disks that fail
 
 
+def write_again(disk: Disk, root: Path, seed: int = 0) -> ArraysRecord:
+    """What the next writer does: remove what nothing names, and write."""
+    sweep(disk, root, "segments", [])
+    return write_arrays(disk, root, "segments", 1, two_arrays(seed))
+
+
 def write_twice(disk: RecordingDisk, root: Path) -> None:
     """The second time removes what the first one wrote."""
-    write_arrays(disk, root, "segments", 1, two_arrays())
-    write_arrays(disk, root, "segments", 1, two_arrays())
+    write_again(disk, root)
+    write_again(disk, root)
 
 
 def steps_of_writing(root: Path) -> list[tuple[str, str]]:
@@ -189,9 +203,7 @@ def test_a_step_that_fails_says_so_and_the_next_attempt_works(
         if operation in ("sync", "write"):
             failed = disk.begun[step]
             assert failed not in disk.begun[step + 1 :]
-        again = write_arrays(Disk(), root, "segments", 1, two_arrays(1))
-        assert verify_arrays(root, again) == []
-        sweep(Disk(), root, "segments", [1])
+        assert verify_arrays(root, write_again(Disk(), root, 1)) == []
         assert in_segments(root) == ["00000001"]
 
 
@@ -237,6 +249,10 @@ def test_sweeping_where_nothing_was_written_is_no_error(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+SYNC = 2
+"""The step of sweeping two folders after which they may be removed: both are renamed before."""
+
+
 def test_a_sweep_that_fails_goes_on_the_next_time(tmp_path: Path) -> None:
     for step in range(5):
         root = tmp_path / str(step)
@@ -245,6 +261,7 @@ def test_a_sweep_that_fails_goes_on_the_next_time(tmp_path: Path) -> None:
         with pytest.raises(DiskError):
             sweep(FailingDisk(root, errno.EIO, step), root, "segments", [1])
         assert verify_arrays(root, records[0]) == []
+        assert len(in_segments(root)) == (3 if step == SYNC else 2)  # what is not refused goes
         sweep(Disk(), root, "segments", [1])
         assert in_segments(root) == ["00000001"]
 
@@ -288,6 +305,6 @@ def test_any_other_refusal_is_an_error(
 ) -> None:
     monkeypatch.setattr(writing, "WINDOWS", windows)
     for operation in ("rename", "remove"):
-        write_arrays(Disk(), tmp_path, "segments", 1, two_arrays())
+        write_again(Disk(), tmp_path)
         with pytest.raises(DiskError, match=f"cannot {operation} "):
             sweep(MappedDisk(operation, code), tmp_path, "segments", [])

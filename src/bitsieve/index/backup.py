@@ -40,7 +40,7 @@ def backup(root: Path, reader: Reader, disk: Disk, target: str | os.PathLike[str
     Raises: InputError when there is something at the target already; DamageError when what is to be copied is
         damaged; DiskError.
     """
-    target = Path(target)
+    target = Path(target).absolute()
     if os.path.lexists(target):
         raise InputError(f"{target} exists: a backup needs a path of its own, such as {target}-2")
     if root.resolve() in target.resolve().parents:
@@ -56,7 +56,7 @@ def backup(root: Path, reader: Reader, disk: Disk, target: str | os.PathLike[str
         note_generation(disk, stage, generation, identity)
         disk.sync_folder(stage)
         disk.rename(stage, target)
-        disk.sync_folder(target.absolute().parent)
+        disk.sync_folder(target.parent)
     except BaseException:
         with suppress(DiskError):
             disk.remove_tree(stage)

@@ -23,21 +23,31 @@ class OpenIndex:
     """What all that is done with an open index begins with."""
 
     def __init__(self, files: Files) -> None:
-        self.path = files.root
+        self.path = files.path
         self._files, self._catalog, self._source = files, files.catalog, files.source
         try:
             self._reader = Reader(files.root, files.catalog)
-            self._writer = None if files.lock is None else Writer(files.root, files.catalog, files.disk)
+            self._writer = None
+            if files.lock is not None:
+                self._writer = Writer(files.root, files.catalog, files.disk, self._reader)
         except BaseException:
             files.close()
             raise
-        self._writing = threading.Lock()
+        self._writing, self._writing_thread = threading.Lock(), 0
         self._calibrations = Calibrations()
         self._watch: Watch | None = None
 
     def close(self) -> None:
-        """Let go of the files, and let another writer in. A second call does nothing."""
-        self._files.close()
+        """Let go of the files, and let another writer in. A second call does nothing.
+
+        It waits for a thread that writes, since what that does must not fall into the next writer's time.
+        Raises: InputError within a call that writes, such as in its `progress`.
+        """
+        if self._writer is None or self._files.pid != os.getpid():
+            self._files.close()
+            return
+        with self._turn():
+            self._files.close()
 
     @property
     def dimension(self) -> int:
@@ -70,5 +80,22 @@ class OpenIndex:
             raise InputError(
                 f"{self.path} is written to by process {self._files.pid}, which this one was forked from"
             )
-        with self._writing:
+        with self._turn():
             yield self._writer
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """While no other thread writes."""
+        self._refuse_within_a_turn()
+        with self._writing:
+            self._writing_thread = threading.get_ident()
+            try:
+                yield
+            finally:
+                self._writing_thread = 0
+
+    def _refuse_within_a_turn(self) -> None:
+        """Raise where this thread would wait for itself."""
+        here = self._files.pid == os.getpid() and self._writing.locked()
+        if here and self._writing_thread == threading.get_ident():
+            raise InputError(f"{self.path} is being written to by this thread: repeat it when that has ended")

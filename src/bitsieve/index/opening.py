@@ -1,6 +1,7 @@
 """Making an index, and opening one: its folder, lock, catalog and model."""
 
 import os
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -8,7 +9,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from ..codec import ITQ
 from ..errors import InputError
 from ..store.catalog import Catalog
-from ..store.disk import Disk
+from ..store.connections import check_unused_file
+from ..store.disk import Disk, explained
 from ..store.facts import fact
 from ..store.keywords import check_tokenizer
 from ..store.lock import LOCK, WriterLock
@@ -30,8 +32,13 @@ BEGUN = (LOCK, CATALOG, f"{CATALOG}-journal", f"{CATALOG}-wal", f"{CATALOG}-shm"
 
 @dataclass(frozen=True)
 class Files:
-    """An index that is open. lock: where it is open for writing, by the process `pid`."""
+    """An index that is open.
 
+    path: as it was given, for messages. root: where that was then, wherever this process goes.
+    lock: where it is open for writing, by the process `pid`.
+    """
+
+    path: Path
     root: Path
     disk: Disk
     catalog: Catalog
@@ -59,13 +66,15 @@ def create_files(
     disk: Disk,
 ) -> Files:
     """What `Index.create` says; nothing is made unless all is well."""
-    root = Path(path)
+    root = Path(path).absolute()
     if dtype not in ("float32", "float16"):
         raise InputError(f"dtype must be 'float32' or 'float16', got {dtype!r}")
     ITQ(N_BITS if n_bits is None else n_bits).check_parameters()
     words = check_tokenizer(tokenizer)
-    if root.exists() and (not root.is_dir() or any(path.name not in BEGUN for path in root.iterdir())):
-        raise InputError(f"{root} exists and is not an empty folder: choose another path")
+    with explained("read", root):
+        if root.exists() and (not root.is_dir() or any(path.name not in BEGUN for path in root.iterdir())):
+            raise InputError(f"{root} exists and is not an empty folder: choose another path")
+    check_unused_file(root / CATALOG)
     facts, encoder = describe(model, dimension)
     most = min(facts["dimension"] // 8 * 8, FIT_FROM)
     if n_bits is not None and n_bits > most:
@@ -75,33 +84,32 @@ def create_files(
         )
     if not root.is_dir():
         disk.make_folder(root)
-    disk.sync_folder(root.absolute().parent)
+    disk.sync_folder(root.parent)
     lock = WriterLock(root)
     try:
         vectors = {"dtype": dtype, "n_bits": N_BITS if n_bits is None else n_bits}
         of_index = {"model": facts, "vectors": vectors, "tokenizer": tokenizer}
         catalog = Catalog.create(root, disk, of_index, words)
-        return Files(root, disk, catalog, lock, VectorSource(facts, encoder), tokenizer, os.getpid())
     except BaseException:
         lock.release()
         raise
+    return Files(Path(path), root, disk, catalog, lock, VectorSource(facts, encoder), tokenizer, os.getpid())
 
 
 def open_files(
     path: str | os.PathLike[str], write: bool, model: "str | Path | Encoder | None", disk: Disk
 ) -> Files:
     """What `Index.open` says."""
-    root, lock = Path(path), None
-    try:
+    root, lock = Path(path).absolute(), None
+    with ExitStack() as failed:
         if write:
             Catalog(root, disk, writable=False).close()  # whether there is one, before anything is made
             lock = WriterLock(root)
+            failed.callback(lock.release)
         catalog = Catalog(root, disk, writable=write)
+        failed.callback(catalog.close)
         catalog.bring_up_to_date()
         with catalog.reading() as connection:
             source, tokenizer = VectorSource(fact(connection, "model"), model), fact(connection, "tokenizer")
-        return Files(root, disk, catalog, lock, source, tokenizer, os.getpid())
-    except BaseException:
-        if lock is not None:
-            lock.release()
-        raise
+        failed.pop_all()
+    return Files(Path(path), root, disk, catalog, lock, source, tokenizer, os.getpid())

@@ -19,13 +19,13 @@ from ..errors import DiskError, DuplicateIdError
 from ..store import documents
 from ..store.arrays import Kind, sweep, write_arrays
 from ..store.catalog import Catalog
-from ..store.disk import Disk
+from ..store.disk import Disk, explained
 from ..store.facts import fact, set_fact
 from .build import write_segment
 from .codec import FIT_FROM, LEARNED_FROM, Codec, codec_arrays, learn
 from .given import Documents, first_of
+from .reading import Reader
 from .rows import Rows, sampled_vectors
-from .snapshot import load
 from .view import SegmentView
 
 FAN = 8
@@ -38,12 +38,13 @@ MERGED_AT_ONCE = 262_144
 class Writer:
     """Writes to an index; the caller holds its lock, and calls one method at a time."""
 
-    def __init__(self, root: Path, catalog: Catalog, disk: Disk) -> None:
-        self._root, self._catalog, self._disk = root, catalog, disk
+    def __init__(self, root: Path, catalog: Catalog, disk: Disk, reader: Reader) -> None:
+        """reader: of the same index, which has its files open for the writer too."""
+        self._root, self._catalog, self._disk, self._reader = root, catalog, disk, reader
         catalog.settle()
         with catalog.reading() as connection:
             facts = fact(connection, "vectors")
-            self._snapshot = load(root, connection, None)
+        self._reload()
         self._dtype, self._n_bits = np.dtype(facts["dtype"]), int(facts["n_bits"])
         # A number that is on the disk is not used again, named or not: after a failed commit its transaction may
         # turn out to have happened, and must then find its own files.
@@ -51,7 +52,8 @@ class Writer:
             "segments": _highest(root, "segments"),
             "codecs": _highest(root, "codecs"),
         }
-        self._sweep()
+        with suppress(DiskError):  # what stays is in nobody's way, and the next sweep tries again
+            self._sweep()
 
     def add(self, given: Documents, passages: Rows, *, replace: bool = False) -> list[str]:
         """Commit documents.
@@ -62,6 +64,8 @@ class Writer:
         self._reload()
         with self._catalog.reading() as connection:
             first_key: int = fact(connection, "next_key")
+            if given.ids is None:
+                first_key = _first_free(connection, first_key, given.n)
             ids = given.ids or [str(key) for key in range(first_key, first_key + given.n)]
             there = documents.keys_of(connection, ids)
         if not replace:
@@ -120,20 +124,21 @@ class Writer:
             set_fact(connection, name, value)
 
     def refit(self) -> Codec | None:
-        """Learn the codec anew from all vectors, and write all segments with it; None where there are too few."""
+        """Learn the codec anew, and write all segments with it; None where too few vectors differ."""
         self._reload()
         if self._snapshot.n_passages < FIT_FROM:
             return None
         parts = self._all_rows()
         codec = self._learn(parts)
-        with self._commit(self._snapshot.views, parts, codec, codec):
-            pass
+        if codec is not None:
+            with self._commit(self._snapshot.views, parts, codec, codec):
+                pass
         return codec
 
     def _all_rows(self) -> list[Rows]:
         return [Rows.alive_in(view) for view in self._snapshot.views]
 
-    def _learn(self, parts: Sequence[Rows]) -> Codec:
+    def _learn(self, parts: Sequence[Rows]) -> Codec | None:
         return learn(self._number("codecs"), sampled_vectors(parts, LEARNED_FROM), self._n_bits)
 
     @contextmanager
@@ -188,8 +193,7 @@ class Writer:
 
     def _reload(self) -> None:
         """Take up the last commit: perhaps one that failed or was interrupted, and happened after all."""
-        with self._catalog.reading() as connection:
-            self._snapshot = load(self._root, connection, self._snapshot)
+        self._snapshot = self._reader.read(lambda connection, snapshot: snapshot)
 
     def _number(self, kind: Kind) -> int:
         self._highest[kind] += 1
@@ -226,6 +230,13 @@ def n_taken(sizes: Sequence[int], n: int) -> int:
         taken, total = taken + run, total + more
 
 
+def _first_free(connection: apsw.Connection, number: int, n: int) -> int:
+    """The first number from which on n numbers are nobody's id, whoever gave it."""
+    while there := documents.keys_of(connection, [str(number + i) for i in range(n)]):
+        number = 1 + max(map(int, there))
+    return number
+
+
 def _refuse(there: Mapping[str, int]) -> None:
     if there:
         raise DuplicateIdError(
@@ -239,8 +250,6 @@ def _tier(size: int) -> int:
 
 def _highest(root: Path, kind: Kind) -> int:
     folder = root / kind
-    if not folder.is_dir():
-        return 0
-    return max(
-        (int(path.name) for path in folder.iterdir() if re.fullmatch("[0-9]{8}", path.name)), default=0
-    )
+    with explained("read", folder):
+        names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    return max((int(name) for name in names if re.fullmatch("[0-9]{8}", name)), default=0)

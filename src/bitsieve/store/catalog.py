@@ -8,6 +8,7 @@ A write is one transaction. A read is one too, so it sees one generation whateve
 Connections belong to one thread; each gets its own when it first asks, and another after a fork.
 """
 
+import os
 import secrets
 import threading
 from collections.abc import Iterator
@@ -18,8 +19,8 @@ from typing import Any
 import apsw
 
 from ..errors import DamageError, DiskError, FormatError, InputError
-from .connections import Immutable, connect, connect_to_read, connect_to_write, prepare
-from .disk import Disk
+from .connections import Immutable, check_unused, connect, connect_to_read, connect_to_write, prepare
+from .disk import Disk, status_of
 from .facts import fact, generation_of, set_fact
 from .forks import let_go_at_forks, using_sqlite
 from .migrations import VERSION, migrate, version_of
@@ -41,14 +42,17 @@ class Catalog:
         self._own: dict[int, tuple[apsw.Connection, threading.RLock]] = {}
         self._closed = False
         self._immutable: Immutable | None = None
+        self._identity = ""
         let_go_at_forks(self)
         noted, identity = last_noted(root)  # first, so that no commit comes between
-        if noted and not (self.path.is_file() and self.path.stat().st_size):
+        status = status_of(self.path)
+        if noted and not (status and status.st_size):
             raise DamageError(f"{self.path} is missing or empty: restore the whole folder from a backup")
-        if not self.path.is_file():
+        if status is None:
             raise FormatError(
                 f"{root} holds no index: make one (bitsieve index, Index.create), or check the path"
             )
+        self._opened = status
         with self.reading() as connection:
             check_base(connection, self.path, _stamp_of)
             generation, self._identity = _stamp_of(connection)
@@ -73,10 +77,7 @@ class Catalog:
         with using_sqlite(), explained_sql(path):
             connection = connect(path, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
             try:
-                if connection.pragma("user_version"):
-                    raise InputError(
-                        f"{root} is an index already: open it with Index.open, or choose another path"
-                    )
+                check_unused(connection, path)  # another may have made one since it was looked for
                 prepare(connection)
                 connection.execute("BEGIN IMMEDIATE")
                 migrate(connection)
@@ -122,8 +123,8 @@ class Catalog:
                 yield connection
                 return
             immutable = self._immutable
-            connection.execute("BEGIN")
-            try:
+            try:  # from here, since an interruption may come between a statement and what follows it
+                connection.execute("BEGIN")
                 yield connection
             finally:
                 if connection.in_transaction:  # SQLite has ended it when a page was damaged
@@ -137,8 +138,9 @@ class Catalog:
     def writing(self) -> Iterator[tuple[apsw.Connection, int]]:
         """A transaction, and the number of the generation that it becomes if the block ends without an error."""
         with self._using() as connection:
-            connection.execute("BEGIN IMMEDIATE")
+            self._check_place()
             try:
+                connection.execute("BEGIN IMMEDIATE")
                 generation = generation_of(connection) + 1
                 set_fact(connection, "generation", generation)
                 yield connection, generation
@@ -186,6 +188,16 @@ class Catalog:
                 self._check_open()
                 yield connection
 
+    def _check_place(self) -> None:
+        """Raise unless the path leads to what was opened: there arrays are written and swept away."""
+        if not os.path.samestat(self.path.stat(), self._opened):
+            raise self._replaced()
+
+    def _replaced(self) -> DamageError:
+        return DamageError(
+            f"{self.path}: another index has taken the place of the one that was opened: open it again"
+        )
+
     def _check_open(self) -> None:
         if self._closed:
             raise InputError(f"{self.path.parent} is closed: open the index again")
@@ -197,11 +209,15 @@ class Catalog:
             self._own, self._immutable = {}, None
         me = threading.get_ident()
         if me not in self._own:
+            immutable = None
             if self.writable:
                 connection = connect_to_write(self.path)
             else:
                 connection, immutable = connect_to_read(self.path)
-                self._immutable = self._immutable or immutable  # of which other threads may have one
+            if self._identity not in ("", fact(connection, "identity")):
+                connection.close()
+                raise self._replaced()
+            self._immutable = self._immutable or immutable  # of which other threads may have one
             self._own[me] = connection, threading.RLock()
         return self._own[me]
 

@@ -2,13 +2,16 @@
 
 import os
 import threading
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import apsw
 import apsw.sqlite_extra
 
-from ..errors import DamageError, DiskError, FormatError
+from ..errors import DamageError, DiskError, FormatError, InputError
+from .disk import status_of
+from .forks import using_sqlite
 from .migrations import APPLICATION_ID, version_of
 
 _CHECKSUM_BYTES = 8
@@ -38,9 +41,19 @@ class Immutable:
         return same and not _has_wal(self.path)
 
 
-def connect(place: Path | str, flags: int) -> apsw.Connection:
+def connect(path: Path, flags: int) -> apsw.Connection:
     """Open a database, or make one, whatever is in it."""
-    connection = apsw.Connection(str(place), flags=flags | apsw.SQLITE_OPEN_URI, vfs=_checking_vfs())
+    return _connected(str(path.absolute()), flags)  # absolute, since SQLite may take "file:x" for a URI
+
+
+def connect_alone(path: Path) -> apsw.Connection:
+    """Open a database to read, as one that nobody writes to: without its -wal and -journal, and making no file."""
+    place = f"{path.absolute().as_uri()}?immutable=1"
+    return _connected(place, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+
+
+def _connected(place: str, flags: int) -> apsw.Connection:
+    connection = apsw.Connection(place, flags=flags, vfs=_checking_vfs())
     connection.set_busy_timeout(_BUSY_MILLISECONDS)
     return connection
 
@@ -85,9 +98,28 @@ def connect_to_read(path: Path) -> tuple[apsw.Connection, Immutable | None]:
                 f"{path}-wal holds commits that cannot be read in a folder without the right to write: "
                 "open the index once where it may be written to, and close it"
             ) from error
-    connection = connect(f"{path.absolute().as_uri()}?immutable=1", apsw.SQLITE_OPEN_READONLY)
+    connection = connect_alone(path)
     _check(connection, path)
     return connection, watched
+
+
+def check_unused_file(path: Path) -> None:
+    """Raise InputError where a database is anybody's, before anything is made because of it."""
+    if status_of(path):
+        # What cannot be read may be a page that was being written when `create` was killed, which SQLite takes back.
+        with using_sqlite(), suppress(apsw.Error), closing(connect_alone(path)) as connection:
+            check_unused(connection, path)
+
+
+def check_unused(connection: apsw.Connection, path: Path) -> None:
+    """Raise InputError unless a database is empty, as a killed `create` leaves it."""
+    if connection.execute("SELECT count(*) FROM sqlite_schema").get == 0:
+        return
+    if connection.pragma("application_id") == APPLICATION_ID:
+        raise InputError(
+            f"{path.parent} is an index already: open it with Index.open, or choose another path"
+        )
+    raise InputError(f"{path} is a database of something else: choose another path")
 
 
 _vfs_lock = threading.Lock()

@@ -8,6 +8,7 @@ report success (https://wiki.postgresql.org/wiki/Fsync_Errors). So nothing here 
 import errno
 import os
 import shutil
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ _REMEDIES = {
     errno.ENOENT: "check the path: the folder that it is to be in must be there",
     errno.ENAMETOOLONG: "move the index to a folder with a shorter path",
     errno.EMFILE: "allow this process more open files (ulimit -n)",
+    errno.ENOLCK: "the file system gives no locks: keep the index on one that does, such as a local disk",
 }
 _NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOTTY)
 """What a file system answers that has no such operation; EIO is never among them."""
@@ -100,9 +102,25 @@ class Disk:
             source.rename(target)
 
     def remove_tree(self, path: Path) -> None:
-        """Remove a folder and what is in it, not at once: the folder must be one that nothing names."""
+        """Remove a folder and what is in it, not at once: the folder must be one that nothing names.
+
+        Of a link to a folder only the link is removed.
+        """
         with self.step("remove", path):
-            shutil.rmtree(path)
+            if path.is_symlink():
+                path.unlink()
+            else:
+                shutil.rmtree(path)
+
+
+def status_of(path: Path) -> os.stat_result | None:
+    """What the system knows of a file, None where there is none. Raises: DiskError when it does not say."""
+    with explained("read", path):
+        try:
+            status = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+    return status if stat.S_ISREG(status.st_mode) else None
 
 
 def _sync(descriptor: int) -> None:

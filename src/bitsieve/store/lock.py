@@ -44,24 +44,33 @@ class WriterLock:
         with explained("open", path):
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            _try_lock(self._descriptor)
-        except OSError as error:
-            holder = _holder(self._descriptor)
+            with explained("lock", path):
+                self._lock(root)
+            _held.add(self)
+            with explained("write", path):
+                self._sign()
+        except BaseException:
             self.release()
+            raise
+
+    def _lock(self, root: Path) -> None:
+        try:
+            _try_lock(self._descriptor)
+        except (BlockingIOError, PermissionError) as error:  # the latter on Windows
             raise IndexLockedError(
-                f"{root} is being written to by {holder}: open it read-only (the default), or wait until that "
-                "writer is closed"
+                f"{root} is being written to by {_holder(self._descriptor)}: open it read-only (the default), or wait "
+                "until that writer is closed"
             ) from error
-        _held.add(self)
+
+    def _sign(self) -> None:
         me = {
             "pid": os.getpid(),
             "host": socket.gethostname(),
             "since": datetime.now(timezone.utc).isoformat(),
         }
-        with explained("write", path):
-            os.ftruncate(self._descriptor, 0)
-            os.lseek(self._descriptor, 0, os.SEEK_SET)
-            os.write(self._descriptor, json.dumps(me).encode())
+        os.ftruncate(self._descriptor, 0)
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        os.write(self._descriptor, json.dumps(me).encode())
 
     def __del__(self) -> None:
         self.release()

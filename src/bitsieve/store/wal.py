@@ -14,7 +14,7 @@ from pathlib import Path
 import apsw
 
 from ..errors import DamageError
-from .connections import connect
+from .connections import connect_alone
 
 _HEADER = struct.Struct(">8xI4x8s8x")
 """Bytes of a page; the salt, which all frames have that were written since the -wal was last begun anew."""
@@ -75,9 +75,7 @@ def _without_wal(
     None when it cannot be read: of a page that was being copied from the -wal, just now or when the power was cut.
     """
     try:
-        with closing(
-            connect(f"{path.absolute().as_uri()}?immutable=1", apsw.SQLITE_OPEN_READONLY)
-        ) as connection:
+        with closing(connect_alone(path)) as connection:
             return stamp_of(connection)
     except apsw.SQLError:  # no such table
         return 0, ""

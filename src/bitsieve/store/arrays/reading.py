@@ -30,9 +30,8 @@ class StoredArrays:
     Each method that takes the name of an array raises InputError for one that is not there.
     """
 
-    def __init__(self, root: Path, record: ArraysRecord, files: Mapping[str, MappedFile]) -> None:
+    def __init__(self, record: ArraysRecord, files: Mapping[str, MappedFile]) -> None:
         self.record = record
-        self._root = root
         self._files = files
 
     @classmethod
@@ -45,7 +44,7 @@ class StoredArrays:
         """
         folder = Path(root) / record.folder
         files = {file.name: MappedFile(folder / f"{file.name}.npy", file) for file in record.files}
-        return cls(Path(root), record, files)
+        return cls(record, files)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -80,10 +79,6 @@ class StoredArrays:
         """
         self._file(name).check_marked()
 
-    def complete(self, name: str) -> bool:
-        """Whether every block is checked, so that nothing need be marked any more."""
-        return self._file(name).complete
-
     def check_rows(self, name: str, rows: slice | RowArray) -> None:
         """Check the blocks that rows lie in, those that were not checked before.
 
@@ -99,10 +94,6 @@ class StoredArrays:
         Raises: DamageError that names the file and the block; DiskError when it cannot be read.
         """
         return self._file(name).load()
-
-    def verify(self) -> list[Finding]:
-        """Everything that is wrong with the files as they are now; see `verify_arrays`."""
-        return verify_arrays(self._root, self.record)
 
     def _file(self, name: str) -> MappedFile:
         if name not in self._files:

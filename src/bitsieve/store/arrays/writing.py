@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import os
 import re
 import secrets
 import zlib
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ...codec.blocks import row_blocks
-from ...errors import DiskError, InputError
+from ...errors import DiskError, IndexLockedError, InputError
 from ..disk import WINDOWS, Disk, explained
 from .mapped import MappedFile
 from .records import (
@@ -58,13 +59,14 @@ def write_arrays(
 ) -> ArraysRecord:
     """Write a folder of arrays, all of it or nothing; it is on the disk when this returns.
 
-    The caller holds the writer's lock, and the catalog names no such folder of this number: what a writer
-    left under it, killed between here and its commit, is removed.
+    The caller holds the writer's lock, and has looked which numbers are on the disk: so a folder of this number is
+    of another writer, which believes to hold the lock too.
 
     disk: what to write with. root: the index's folder. number: 1 to 99,999,999.
     arrays: name → booleans, whole numbers or floating point of at most 8 bytes, of any shape but ().
     Returns: what the catalog is to keep.
-    Raises: InputError for a name, number or array that cannot be written; DiskError when the system refuses.
+    Raises: InputError for a name, number or array that cannot be written; IndexLockedError when there is a folder of
+        this number; DiskError when the system refuses.
     """
     sources = {check_name(name): _as_blocks(name, array) for name, array in arrays.items()}
     with writing_arrays(disk, root, kind, number) as folder:
@@ -98,12 +100,12 @@ def writing_arrays(disk: Disk, root: str | PathLike[str], kind: Kind, number: in
     """Write a folder array by array, as `write_arrays` does; it has its number when the block ends without an error."""
     target = Path(root) / arrays_folder(kind, index(number))
     folder = target.parent
-    if not folder.is_dir():
+    if not os.path.lexists(folder):
         disk.make_folder(folder)
     # Also when it was there: a writer killed after making it has not done this, and the commit depends on it.
     disk.sync_folder(folder.parent)
-    if target.exists():
-        _discard(disk, folder, [target])
+    if os.path.lexists(target):
+        raise IndexLockedError(f"{target} was made by another writer, which has the index: open it again")
     stage = _temporary(folder)
     try:
         disk.make_folder(stage)
@@ -127,16 +129,29 @@ def sweep(disk: Disk, root: str | PathLike[str], kind: Kind, kept: Collection[in
     remove what a reader has mapped: it stays, and the next sweep tries again.
 
     kept: numbers of folders. Files and folders of other names are left alone.
-    Raises: DiskError when the system refuses; sweeping again goes on.
+    Raises: DiskError when the system refuses, after removing what it does not refuse; sweeping again goes on.
     """
     folder = Path(root) / kind
-    if not folder.is_dir():
-        return
     with explained("read", folder):
-        present = sorted(path for path in folder.iterdir() if path.is_dir())
-    _remove(disk, [path for path in present if path.name.startswith(_TEMPORARY)])
+        present = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    unfinished = [path for path in present if path.name.startswith(_TEMPORARY)]
     numbered = [path for path in present if re.fullmatch(r"[0-9]{8}", path.name)]
-    _discard(disk, folder, [path for path in numbered if int(path.name) not in kept])
+    discarded: list[Path] = []
+    refused: list[DiskError] = []
+    # Folders lose their numbers before they are removed, so that no half of one ever has one.
+    for path in numbered:
+        if int(path.name) not in kept:
+            unnumbered = _temporary(folder)
+            with _going_on(refused):
+                disk.rename(path, unnumbered)
+                discarded.append(unnumbered)
+    if discarded:
+        disk.sync_folder(folder)
+    for path in [*unfinished, *discarded]:
+        with _going_on(refused):
+            disk.remove_tree(path)
+    if refused:
+        raise refused[0]
 
 
 class _Checksums:
@@ -204,33 +219,14 @@ def _as_blocks(name: str, array: NDArray[Any] | RowBlocks) -> RowBlocks:
     return RowBlocks(shape, array.dtype, (array[part] for part in row_blocks(len(array), rows)))
 
 
-def _discard(disk: Disk, folder: Path, paths: Collection[Path]) -> None:
-    """Take the numbers from folders before removing them, so that no half of one ever has one."""
-    discarded = []
-    for path in paths:
-        unnumbered = _temporary(folder)
-        with _mapped_stays():
-            disk.rename(path, unnumbered)
-            discarded.append(unnumbered)
-    if discarded:
-        disk.sync_folder(folder)
-    _remove(disk, discarded)
-
-
-def _remove(disk: Disk, paths: Collection[Path]) -> None:
-    for path in paths:
-        with _mapped_stays():
-            disk.remove_tree(path)
-
-
 @contextmanager
-def _mapped_stays() -> Iterator[None]:
-    """Windows refuses to rename or remove what is mapped."""
+def _going_on(refused: list[DiskError]) -> Iterator[None]:
+    """Put an error aside, but for that of Windows, which refuses to rename or remove what is mapped."""
     try:
         yield
     except DiskError as error:
         if not (WINDOWS and error.errno == errno.EACCES):
-            raise
+            refused.append(error)
 
 
 def _temporary(folder: Path) -> Path:
