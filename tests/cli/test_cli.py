@@ -269,13 +269,26 @@ def test_models_lists_what_is_here_and_fetch_says_where_it_came_from(bitsieve: R
 
 
 @pytest.mark.usefixtures("needs_models")
+def test_a_model_is_fetched_from_a_folder_of_any_name(bitsieve: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "of [/b] and [red]"
+    folder.mkdir(parents=True)
+    (folder / "all-MiniLM-L6-v2-int8").symlink_to(SHARED_MODELS / "all-MiniLM-L6-v2-int8")
+    assert f"in {folder}" in bitsieve("models", "fetch", MINILM, "--model-dir", str(folder)).stdout
+
+
+@pytest.mark.usefixtures("needs_models")
 def test_cache_shows_what_a_run_left_and_clear_removes_it(
     bitsieve: Run, articles: Path, tmp_path: Path
 ) -> None:
-    own = {"BITSIEVE_CACHE_DIR": str(tmp_path / "cache")}
-    assert "empty" in bitsieve("cache", **own).stdout
+    folder = tmp_path / "of [/b] and [red]"
+    own = {"BITSIEVE_CACHE_DIR": str(folder)}
+    assert f"cache in {folder}: empty\n" in bitsieve("cache", **own).stdout
     bitsieve("experiment", str(articles), "--model", MINILM, "--text", "body", "--n-bits", "64", **own)
-    assert "160" in bitsieve("cache", **own).stdout
+    (folder / "models" / "[bold] and [i]").mkdir(parents=True)
+    shown = bitsieve("cache", **own).stdout
+    for text in ("160", "of [/b] and [red]", "[bold] and [i]"):
+        assert text in shown
+    (folder / "models" / "[bold] and [i]").rmdir()
     assert "removed" in bitsieve("cache", "clear", **own).stdout
     assert "empty" in bitsieve("cache", **own).stdout
 

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bitsieve import Encoder, Index
@@ -274,6 +275,21 @@ def test_stats_in_json_have_the_documented_shape(bitsieve: Run) -> None:
     assert (
         "model      sentence-transformers/all-MiniLM-L6-v2, d=384" in bitsieve("stats", "notes.sieve").stdout
     )
+
+
+def test_json_has_every_character_whatever_the_pipe_takes(bitsieve: Run, tmp_path: Path) -> None:
+    with Index.create(tmp_path / "水墨.sieve", dimension=8, model="наш") as index:
+        index.add(
+            ["Käse 水墨"], ids=["水"], vectors=np.eye(8, dtype=np.float32)[:1], metadata=[{"тема": "🎨"}]
+        )
+    for command in (("get", "水"), ("search", "Käse", "--mode", "keyword"), ("stats",), ("verify",)):
+        told = [
+            bitsieve(command[0], "水墨.sieve", *command[1:], "--json", PYTHONIOENCODING=encoding).stdout
+            for encoding in ("utf-8", "cp1252")
+        ]
+        assert json.loads(told[1]) == json.loads(told[0])
+        assert told[1].isascii()
+    assert "наш" in bitsieve("stats", "水墨.sieve", "--json", PYTHONIOENCODING="UTF8").stdout
 
 
 @pytest.mark.parametrize("file", ["segments/00000001/vectors.npy", "catalog.sqlite"])

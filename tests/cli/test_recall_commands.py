@@ -129,6 +129,14 @@ def test_a_warning_is_one_line_without_a_place_in_the_source(bitsieve: Run) -> N
 
 
 @pytest.mark.usefixtures("needs_models", "index")
+def test_of_the_way_that_was_chosen_for_a_target_the_target_is_certain(bitsieve: Run) -> None:
+    told = bitsieve("calibrate", "coded.sieve", "--target-recall", "0.5", "--n-queries", "100").stdout
+    assert "of each way by itself; of the one that was chosen for it, 0.5." in told
+    shown = bitsieve("explain", "coded.sieve", "sand", "--target-recall", "0.5").stdout
+    assert "when it was calibrated, at least 0.5\n" in shown
+
+
+@pytest.mark.usefixtures("needs_models", "index")
 def test_the_funnel_says_that_its_bars_are_logarithmic(bitsieve: Run) -> None:
     lines = bitsieve("explain", "coded.sieve", "sand", "--candidates", "100").stdout.splitlines()
     bars = [line.count("█") for line in lines if "█" in line]

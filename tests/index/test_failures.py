@@ -5,14 +5,17 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from crash_documents import LATER, D, found_in, given, problems, shrink
 from failures import CALLS, HELD, MANY, Fault, FaultyDisk, assert_nothing_half, error_of, try_each_fault
+from plain_index import unit_vectors
 from recording import RecordingDisk
 from recording_vfs import kind_of
 
-from bitsieve.errors import DuplicateIdError, InputError
+from bitsieve.arrays import FloatArray
+from bitsieve.errors import DuplicateIdError, InputError, ModelMismatchError
 from bitsieve.index import Index
 
 
@@ -127,7 +130,7 @@ class InterruptedDisk(RecordingDisk):
                 raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("name", ["add, merging", "upsert", "delete", "compact"])
+@pytest.mark.parametrize("name", ["add, merging", "upsert", "delete", "compact", "refit"])
 def test_an_index_goes_on_after_an_interruption_at_any_step(bases: Path, in_memory: Path, name: str) -> None:
     call, place = CALLS[name], in_memory / "index"
 
@@ -154,3 +157,50 @@ def test_an_index_goes_on_after_an_interruption_at_any_step(bases: Path, in_memo
     while interrupted(number, after=False) and interrupted(number, after=True):
         number += 1
     assert number > 1
+
+
+class OtherModel:
+    """Stands for an encoder of so many dimensions."""
+
+    def __init__(self, d: int) -> None:
+        self.made_from = f"of {d} dimensions"
+        self.model = SimpleNamespace(
+            name=self.made_from, fingerprint=self.made_from, dimension=d, to_dict=dict
+        )
+
+    def encode_passages(self, texts: list[str], progress: object) -> FloatArray:
+        return unit_vectors(len(texts), self.model.dimension)
+
+
+def test_after_a_move_that_was_interrupted_all_is_of_the_model_that_stands(
+    bases: Path, in_memory: Path
+) -> None:
+    place, moved = in_memory / "index", []
+
+    def interrupted(number: int, after: bool) -> bool:
+        shutil.copytree(bases / "one segment", place)
+        disk = InterruptedDisk(in_memory, -1, after)
+        with Index.open(place, write=True, disk=disk) as index:
+            disk.number = len(disk.begun) + number
+            try:
+                index.reembed(OtherModel(2 * D))  # type: ignore[arg-type]
+                return False
+            except KeyboardInterrupt:
+                pass
+            with Index.open(place) as reader:
+                d = reader.dimension
+                moved.append(d == 2 * D)
+                with pytest.raises(ModelMismatchError, match=f"the index holds d={d} "):
+                    index.add(["late"], ids=["late"], vectors=unit_vectors(1, 3 * D - d, seed=7))
+                index.add(["late"], ids=["late"], vectors=unit_vectors(1, d, seed=7))
+                assert reader.search(vector=unit_vectors(1, d, seed=7)[0], k=1)[0].id == "late"
+                index.reembed(OtherModel(4 * D))  # type: ignore[arg-type]
+                assert len(reader.search(vector=unit_vectors(1, 4 * D)[0], k=99)) == len(HELD) + 1
+            assert index.verify() == []
+        shutil.rmtree(place)
+        return True
+
+    number = 0
+    while interrupted(number, after=False) and interrupted(number, after=True):
+        number += 1
+    assert set(moved) == {False, True}

@@ -1,6 +1,7 @@
 """`Index`: what a user does with it, and what they are told when it cannot be done."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,14 @@ from bitsieve.index.writer import FAN, n_taken
 
 TEXTS = ["Water lilies by Monet", "A history of the printing press", "Lily of the valley, a flower"]
 VECTORS = unit_vectors(3)
+
+
+def nested(depth: int) -> Any:
+    """Objects and lists, one within the other."""
+    value: Any = 0
+    for level in range(depth):
+        value = {"a": value} if level % 2 else [value]
+    return value
 
 
 @pytest.fixture
@@ -53,6 +62,19 @@ def test_documents_without_ids_are_numbered(index: Index) -> None:
     assert index.add(["another"], vectors=unit_vectors(1, seed=5)) == ["4"]
 
 
+def test_numbers_that_somebody_gave_are_not_given_again(index: Index) -> None:
+    index.add(["four", "six"], ids=["4", 6], vectors=unit_vectors(2, seed=5))
+    assert index.add(["a", "b"], vectors=unit_vectors(2, seed=6)) == ["7", "8"]
+    assert index.add(["c"], vectors=unit_vectors(1, seed=7)) == ["9"]
+    assert [document and document.text for document in index.get([4, 6, 7, 8, 9])] == [
+        "four",
+        "six",
+        "a",
+        "b",
+        "c",
+    ]
+
+
 def test_texts_are_not_needed(tmp_path: Path) -> None:
     with Index.create(tmp_path / "index", dimension=32) as index:
         index.add(vectors=VECTORS)
@@ -82,6 +104,21 @@ def test_keywords_are_stemmed_and_never_syntax(index: Index) -> None:
 def test_min_score_leaves_out_what_scores_less(index: Index) -> None:
     scores = [hit.score for hit in index.search(vector=VECTORS[0], k=3)]
     assert len(index.search(vector=VECTORS[0], k=3, min_score=scores[1])) == 2
+
+
+@pytest.mark.parametrize("least", ["0.5", float("nan"), float("inf"), True, [0.5]])
+def test_what_is_no_finite_number_is_no_score(index: Index, least: Any) -> None:
+    for asked in ({"vector": VECTORS[0]}, {"query": "lily", "mode": "keyword"}):
+        with pytest.raises(InputError, match="min_score must be a finite number"):
+            index.search(**asked, min_score=least)
+    assert len(index.search(vector=VECTORS[0], min_score=np.float32(0.9))) == 1
+
+
+def test_numbers_of_numpy_are_numbers(index: Index) -> None:
+    for k in (np.int64(1), np.uint8(1)):
+        assert len(index.search("lily", k, mode="keyword")) == 1
+        assert len(index.search("lily", k, vector=VECTORS[0], mode="hybrid")) == 1
+        assert len(index.search(vector=VECTORS[0], k=k)) == len(index.similar("monet", k)) == 1
 
 
 def test_similar_leaves_itself_out(index: Index) -> None:
@@ -124,6 +161,22 @@ def test_explain_tells_what_was_done(index: Index) -> None:
         ({"texts": ["\ud800"], "ids": ["a"]}, TextError, "text 0 holds a lone surrogate"),
         ({"texts": ["x"], "metadata": [{"a": float("nan")}]}, InputError, "metadata 0 is not JSON"),
         ({"texts": ["x"], "metadata": [{"a": object()}]}, InputError, "metadata 0 is not JSON"),
+        (
+            {"texts": ["x"], "metadata": [{"a": nested(1_500)}]},
+            InputError,
+            "deeper than 100 levels: write it flatter",
+        ),
+        (
+            {"texts": ["x"], "metadata": [{"a": nested(100)}]},
+            InputError,
+            "deeper than 100 levels: write it flatter",
+        ),
+        (
+            {"texts": ["x"], "metadata": [{1: "a", "1": "b"}]},
+            InputError,
+            "metadata 0 has the key 1, expected a string",
+        ),
+        ({"texts": ["x"], "metadata": [{"a": [{None: 0}]}]}, InputError, "the key None, expected a string"),
         ({"texts": ["x"], "metadata": ["a"]}, InputError, "metadata 0 is str, expected a dict"),
         ({"texts": ["x"], "metadata": [{}, {}]}, InputError, "metadata are 2 for 1"),
         ({"texts": ["x"], "vectors": unit_vectors(2)}, InputError, "vectors have 2 rows for 1 texts"),
@@ -144,6 +197,12 @@ def test_what_cannot_be_added_changes_nothing(
         index.add(**given)  # type: ignore[arg-type]
     assert index.stats().generation == before.generation
     assert len(index) == 3
+
+
+def test_metadata_as_deep_as_may_be_comes_back(index: Index) -> None:
+    deep = {"a": nested(99)}
+    index.add(["deep"], ids=["deep"], vectors=unit_vectors(1, seed=5), metadata=[deep])
+    assert index.get("deep").metadata == deep  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -274,6 +333,21 @@ def test_codes_have_as_many_bits_as_vectors_have_dimensions_where_nobody_says(tm
     with Index.create(tmp_path / "index", dimension=32) as index:
         index.add(vectors=unit_vectors(50))
         assert index.stats().n_bits == 32
+
+
+@pytest.mark.usefixtures("small_segments")
+def test_vectors_that_are_all_equal_are_found_without_codes_until_others_come(tmp_path: Path) -> None:
+    with Index.create(tmp_path / "index", dimension=32) as index:
+        for _ in range(2):
+            index.add(vectors=np.repeat(VECTORS[:1], 50, axis=0))
+            assert (index.refit(), index.stats().n_bits) == (False, None)
+        assert [hit.id for hit in index.search(vector=VECTORS[0], k=3)] == ["1", "2", "3"]
+        index.add(vectors=VECTORS)
+        assert index.stats().n_bits == 32
+        assert index.search(vector=VECTORS[2], k=1)[0].id == "103"
+        index.delete([101, 102, 103])
+        index.add(vectors=np.repeat(VECTORS[1:2], 70, axis=0))
+        assert (index.refit(), index.stats().kinds, index.verify()) == (True, ("cells",), [])
 
 
 @pytest.mark.usefixtures("small_segments")

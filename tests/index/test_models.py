@@ -6,13 +6,14 @@ import signal
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 from children import in_child
 from four_texts import BREAD, QUERY, TEXTS, index_of
 from plain_index import unit_vectors
 
 from bitsieve.encoder import Encoder
-from bitsieve.errors import InputError, ModelError, ModelMismatchError
+from bitsieve.errors import InputError, ModelError, ModelMismatchError, TextError
 from bitsieve.index import Index
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
@@ -40,6 +41,23 @@ def test_no_text_is_added_by_another_model(of_minilm: Path, models: Path) -> Non
         with pytest.raises(ModelMismatchError):
             index.add(["A text that the wrong model would embed."])
         assert len(index) == 4
+
+
+def test_queries_are_texts_in_whatever_they_come(of_minilm: Path) -> None:
+    with Index.open(of_minilm) as index:
+        expected = index.search_batch([QUERY, "a bird"], k=2)
+        assert expected[0][0].id == BREAD
+        for queries in (np.array([QUERY, "a bird"]), (QUERY, "a bird"), {QUERY: 1, "a bird": 2}.keys()):
+            assert index.search_batch(queries, k=2) == expected  # type: ignore[arg-type]
+            assert index.measure_recall(queries, 2).n_queries == 2  # type: ignore[arg-type]
+        for wrong in (QUERY, {QUERY: 1}, 5):
+            with pytest.raises(InputError, match="must be a list"):
+                index.search_batch(wrong)  # type: ignore[arg-type]
+            with pytest.raises(InputError, match="queries must be a list"):
+                index.measure_recall(wrong)  # type: ignore[arg-type]
+        for ask in (index.search_batch, index.measure_recall):
+            with pytest.raises(TextError, match="text 1 is int"):
+                ask([QUERY, 5])
 
 
 def test_the_same_model_elsewhere_is_the_same(

@@ -1,6 +1,7 @@
 """Moving an index to another model is one commit like any other: readers go on with the old until it is there."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from plain_index import unit_vectors
 from bitsieve.encoder import Encoder
 from bitsieve.errors import BitsieveError, ModelMismatchError
 from bitsieve.index import Index
+from bitsieve.index.vectors import live_vectors
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 
@@ -68,6 +70,24 @@ def test_vectors_of_ones_own_become_those_of_a_model(of_vectors: Path, models: P
         with pytest.raises(ModelMismatchError, match="vectors have d=16, the index holds d=384"):
             reader.search(vector=unit_vectors(1, 16)[0])
         assert reader.dimension == writer.dimension == 384
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda index: index.calibrate(0.1, 2, TEXTS).n,
+        lambda index: index.measure_recall(TEXTS, 2).n_queries,
+        lambda index: index.measure_recall(unit_vectors(4, 384), 2).n_queries,
+        lambda index: len(live_vectors(index).vectors),
+    ],
+)
+def test_recall_and_vectors_are_of_the_model_that_a_reader_has_not_heard_of(
+    of_vectors: Path, models: Path, ask: Callable[[Index], int]
+) -> None:
+    with Index.open(of_vectors) as reader:
+        with Index.open(of_vectors, write=True) as writer:
+            writer.reembed(models / "all-MiniLM-L6-v2-int8")
+        assert ask(reader) == 4
 
 
 def test_moving_that_fails_leaves_the_old_model(of_minilm: Path, models: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from small_index import build_index, vectors_of
 
 from bitsieve.errors import RecallWarning
 from bitsieve.index import Index, watch
+from bitsieve.index.recalls import WATCHED
 from bitsieve.index.snapshot import Snapshot
 from bitsieve.index.watch import WAITING
 
@@ -36,6 +37,16 @@ def test_days_are_kept_while_searches_go_on_without_a_pause(
         index.search_batch(vectors=QUERIES)
         watching.wait()
     assert kept == [*range(1, len(QUERIES) + 1)]
+
+
+def test_days_that_a_newer_version_keeps_in_another_way_are_left_out(index: Index) -> None:
+    day = {"date": "2026-01-01", "n": 1, "recall": 1.0, "lower": 0.0, "upper": 1.0, "n_of_recall": {"1": 1}}
+    index._writer.set_fact(WATCHED, [day, {**day, "date": "2026-01-02", "of_tomorrow": 1}])  # type: ignore[union-attr]
+    assert [known.date for known in index.recall_by_day()] == ["2026-01-01"]
+    with index.watch(1.0, target_recall=0.01) as watching:
+        index.search_batch(vectors=QUERIES)
+        watching.wait()
+    assert [known.n for known in index.recall_by_day()] == [1, len(QUERIES)]
 
 
 def test_a_watch_goes_on_while_another_thread_writes(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:

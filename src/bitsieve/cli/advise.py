@@ -74,7 +74,7 @@ def advise(
     """
     from ..advice import Setup, write_advice
     from ..advice import advise as measure
-    from .console import make_console, told
+    from .console import make_console, print_json, told
 
     for path in filter(None, (out, html)):
         if not os.access(path.absolute().parent, os.W_OK):
@@ -92,15 +92,15 @@ def advise(
         name, samples = _samples(source, setup, models, queries, of_texts)
         with _steps() as progress:
             advice = measure(samples, setup, name=name, command=command_line(), progress=progress)
-        facts = json.dumps(advice.to_dict(), indent=1, ensure_ascii=False)
+        facts = advice.to_dict()
         written = []
         if out is not None:
-            out.write_text(facts + "\n", encoding="utf-8")
+            out.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
             written.append(f"wrote {out}")
         if html is not None:
             written.append(write_html(lambda path: write_advice(advice, path), html))
         if as_json:
-            typer.echo(facts)
+            print_json(facts)
         else:
             print_advice(make_console(), advice)
         for line in written:
@@ -188,7 +188,7 @@ def _print_model(console: "Console", model: "ModelAdvice", setup: "Setup") -> No
     for line in draw_points([*points, (model.exact_ms, 1.0, "E")], min(console.width, PLOT_WIDTH)):
         console.print(line, markup=False)
     console.print("a asymmetric, h Hamming, p with pivots, c cells, E exact search\n", style="dim")
-    console.print(_table("the fastest of each family", finalists_table(model)))
+    console.print(_table("the fastest of each family", finalists_table(model, setup)))
     for sentence in model.text:
         console.print(f"- {sentence}", markup=False)
     console.print()

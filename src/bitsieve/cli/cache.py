@@ -17,27 +17,31 @@ def show(context: typer.Context) -> None:
     """Show what is kept on disk: vectors, models, corpora."""
     if context.invoked_subcommand:
         return
+    from rich.markup import escape
     from rich.table import Table
 
     from ..downloads import cache_dir
     from ..encoder.cache import VectorCache, max_bytes
-    from .console import make_console, told
+    from .console import make_console, print_plain, told
 
     with told():
         folder = cache_dir()
         cache = VectorCache(folder)
-        table = Table("what", "of", "how many", "size", title=f"cache in {folder}", title_justify="left")
+        title = f"cache in {folder}"
+        table = Table("what", "of", "how many", "size", title=escape(title), title_justify="left")
         for model in cache.contents():
-            table.add_row(
-                "vectors", f"{model.name} {model.digest[:8]}", f"{model.n_vectors:,}", _size(model.size_bytes)
-            )
+            of = escape(f"{model.name} {model.digest[:8]}")
+            table.add_row("vectors", of, f"{model.n_vectors:,}", _size(model.size_bytes))
         cache.close()
         for part, label in PARTS.items():
             for entry in sorted((folder / part).glob("*")):
                 if entry.is_dir():
-                    table.add_row(label, entry.name, "", _size(_bytes(entry)))
+                    table.add_row(label, escape(entry.name), "", _size(_bytes(entry)))
         console = make_console()
-        console.print(table if table.row_count else f"cache in {folder}: empty")
+        if table.row_count:
+            console.print(table)
+        else:
+            print_plain(console, f"{title}: empty")
         console.print(
             f"vectors are bounded to {_size(max_bytes())} (BITSIEVE_CACHE_MAX_BYTES), oldest first out"
         )

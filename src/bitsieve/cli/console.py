@@ -1,5 +1,7 @@
 """What commands share to talk: the console, progress, log lines and warnings."""
 
+import codecs
+import json
 import logging
 import sys
 import time
@@ -7,6 +9,8 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,6 +34,12 @@ def print_plain(console: "Console", text: str, style: str = "", **options: Any) 
     """Print what users wrote as it is: nothing in it is markup, and only a terminal breaks lines, between words."""
     shown = {"markup": False, "emoji": False, "soft_wrap": not sys.stdout.isatty(), **options}
     console.print(text, style=style, **shown)
+
+
+def print_json(value: Any) -> None:
+    """Print a result for programs; what does not write UTF-8 gets characters that are not ASCII as escapes."""
+    utf_8 = codecs.lookup(sys.stdout.encoding).name == "utf-8"
+    typer.echo(json.dumps(value, ensure_ascii=not utf_8, indent=2))
 
 
 @contextmanager

@@ -57,7 +57,7 @@ def demo(
     from ..errors import ModelError
     from ..evaluation.corpora import load_corpus
     from ..evaluation.protocol import Setup
-    from .console import make_console, told
+    from .console import make_console, print_plain, told
     from .tables import print_experiment, print_search
 
     console = make_console()
@@ -66,7 +66,7 @@ def demo(
         try:
             encoder = encoder_of(DEMO_MODEL, threads=threads)
         except ModelError as error:
-            console.print(f"{DEMO_MODEL} cannot be had, so the demo runs {FALLBACK_MODEL}. {error}")
+            print_plain(console, f"{DEMO_MODEL} cannot be had, so the demo runs {FALLBACK_MODEL}. {error}")
             encoder = encoder_of(FALLBACK_MODEL, threads=threads)
         folder = out or Path("demo-quick" if quick else "demo")
         experiment = _run(corpus, encoder, Setup(), folder)

@@ -9,7 +9,6 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
 ) -> None:
     """Print versions, the CPU, and which kernels search."""
-    import json
     import os
     import platform
 
@@ -18,6 +17,7 @@ def info(
     from ..evaluation.machine import describe_machine
     from ..search import native
     from ..version import __version__
+    from .console import print_json
 
     machine = describe_machine()
     kernels, available, reason = native.active(), native.available(), native.why_numpy()
@@ -34,7 +34,7 @@ def info(
             "native": not reason,
             "note": reason or None,
         }
-        typer.echo(json.dumps(known, indent=2, ensure_ascii=False))
+        print_json(known)
         return
     typer.echo(f"bitsieve   {__version__}")
     typer.echo(f"Python     {platform.python_version()}, NumPy {np.__version__}")

@@ -70,16 +70,16 @@ def fetch(
 
     from ..encoder.files import locate
     from ..encoder.settings import canonical_name
-    from .console import make_console, told, waiting
+    from .console import make_console, print_plain, told, waiting
 
     with told(), waiting(f"looking for {name}"):
         started = time.perf_counter()
         files = locate(canonical_name(name), model_dir=model_dir)
     console = make_console()
-    console.print(f"{name}: {files.label}, {files.size_bytes / 1e6:.1f} MB, from {files.source}")
-    console.print(f"in {files.folder}, checked by sha256, in {time.perf_counter() - started:.1f} s")
+    print_plain(console, f"{name}: {files.label}, {files.size_bytes / 1e6:.1f} MB, from {files.source}")
+    print_plain(console, f"in {files.folder}, checked by sha256, in {time.perf_counter() - started:.1f} s")
     for file, digest in files.digests.items():
-        console.print(f"  {digest}  {file}")
+        print_plain(console, f"  {digest}  {file}")
 
 
 def _here(name: str, model_dir: Path | None) -> str:

@@ -1,10 +1,9 @@
 """`bitsieve calibrate`, `recall` and `explain`: how much of the truth an index finds, and at what cost."""
 
-import json
 import shlex
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -57,7 +56,7 @@ def calibrate(
     """
     from ..advice.sources import read_queries
     from ..index import Index
-    from .console import encode_progress, make_console, told
+    from .console import encode_progress, make_console, print_json, told
 
     with told("stopped: nothing was kept"), Index.open(index, write=True, model=model) as opened:
         _check_filled(opened)
@@ -74,7 +73,7 @@ def calibrate(
             )
         chosen = found.plan_for(target_recall)
         if as_json:
-            _print_json({"target_recall": target_recall, "chosen": asdict(chosen), **found.to_dict()})
+            print_json({"target_recall": target_recall, "chosen": asdict(chosen), **found.to_dict()})
             return
         _print_calibration(make_console(), found, target_recall)
 
@@ -94,7 +93,7 @@ def recall(
     """Measure what share of the true nearest a search of an index finds."""
     from ..advice.sources import read_queries
     from ..index import Index
-    from .console import encode_progress, make_console, print_plain, told
+    from .console import encode_progress, make_console, print_json, print_plain, told
 
     check_effort(candidates, probe_margin, target_recall)
     with told("stopped"), Index.open(index, model=model) as opened:
@@ -107,7 +106,7 @@ def recall(
             )  # fmt: skip
         days = opened.recall_by_day()
     if as_json:
-        _print_json({**asdict(found), "by_day": [asdict(day) for day in days]})
+        print_json({**asdict(found), "by_day": [asdict(day) for day in days]})
         return
     print_plain(
         make_console(),
@@ -133,7 +132,7 @@ def explain(
 ) -> None:
     """Show what a search by meaning did: how many passages came to each stage, and what it lost of the truth."""
     from ..index import Index
-    from .console import make_console, told
+    from .console import make_console, print_json, told
 
     check_effort(candidates, probe_margin, target_recall)
     with told("stopped"), Index.open(index, model=model) as opened:
@@ -144,14 +143,14 @@ def explain(
             explain="lost",
         )  # fmt: skip
     if as_json:
-        _print_json({
+        print_json({
             "query": query, "k": k, "generation": hits.generation,
             "steps": [step._asdict() for step in hits.steps], "lost": [one._asdict() for one in hits.lost],
             "hits": [{"id": hit.id, "score": hit.score} for hit in hits],
             "chosen": hits.chosen and asdict(hits.chosen),
         })  # fmt: skip
         return
-    print_funnel(make_console(), hits, k)
+    print_funnel(make_console(), hits, k, target_recall)
 
 
 def _check_filled(opened: "Index") -> None:
@@ -186,14 +185,11 @@ def _print_calibration(console: "Console", found: "Calibration", target: float) 
     asked = _queries(found.n_queries, found.sampled)
     print_plain(
         console,
-        f"recall@{found.k} on {asked}, one thread, {found.seconds:.0f} s; certain with {found.confidence:.0%}.\n"
+        f"recall@{found.k} on {asked}, one thread, {found.seconds:.0f} s; certain with {found.confidence:.0%}, "
+        f"of each way by itself; of the one that was chosen for it, {target:g}.\n"
         f"Search by it: bitsieve search … -k {found.k} --target-recall {target:g}",
     )
 
 
 def _queries(n: int, sampled: bool) -> str:
     return f"{n:,} passages of the index, each left out of its own answer" if sampled else f"{n:,} queries"
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))

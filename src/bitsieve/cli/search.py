@@ -66,7 +66,7 @@ def search(
     For example: bitsieve search wiki.sieve "who painted water lilies" --where '{"topic": "Arts"}'
     """
     from ..index import Index
-    from .console import make_console, told, waiting
+    from .console import make_console, print_json, told, waiting
 
     check_effort(candidates, probe_margin, target_recall)
     with told("stopped"), Index.open(index, model=model) as opened:
@@ -78,7 +78,7 @@ def search(
                 target_recall=target_recall, n_candidates=candidates, probe_margin=probe_margin, explain=explain,
             )  # fmt: skip
         if as_json:
-            _print_json({
+            print_json({
                 "query": query, "mode": mode.value, "k": k, "generation": hits.generation,
                 "hits": [_as_dict(rank, hit) for rank, hit in enumerate(hits, 1)],
                 "steps": [{"name": step.name, "n_in": step.n_in, "n_out": step.n_out, "seconds": step.seconds}
@@ -98,13 +98,13 @@ def get(
     Exit code 1 when one of them is not there.
     """
     from ..index import Index
-    from .console import make_console, print_plain, told
+    from .console import make_console, print_json, print_plain, told
 
     with told("stopped"), Index.open(index) as opened:
         documents = opened.get(ids)
     missing = [name for name, document in zip(ids, documents, strict=True) if document is None]
     if as_json:
-        _print_json({
+        print_json({
             "documents": [
                 document and {"id": document.id, "text": document.text, "metadata": document.metadata}
                 for document in documents
@@ -126,18 +126,14 @@ def get(
 def stats(index: IndexFolder, as_json: AsJson = False) -> None:
     """Print what an index holds and takes on the disk."""
     from ..index import Index
-    from .console import make_console, told
+    from .console import make_console, print_json, told
 
     with told("stopped"), Index.open(index) as opened:
         found = opened.stats()
     if as_json:
-        _print_json({name.rstrip("_"): value for name, value in asdict(found).items()})
+        print_json({name.rstrip("_"): value for name, value in asdict(found).items()})
         return
     _print_stats(found, make_console().width)
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def _as_dict(rank: int, hit: "Hit") -> dict[str, Any]:

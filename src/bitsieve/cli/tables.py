@@ -61,7 +61,7 @@ def print_experiment(console: "Console", report: "ExperimentReport") -> None:
             " (notebook: YES)" if name == "torch" and (report.published or {}).get("torch_imported") else ""
         )
         console.print(f"{name} imported: {'YES' if was else 'no'}{noted}")
-    console.print("\n".join(["", *report.recommendation.text, ""]))
+    console.print("\n".join(["", *report.recommendation.text, ""]), markup=False)
 
 
 def print_search(

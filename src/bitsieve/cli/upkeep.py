@@ -1,6 +1,5 @@
 """`bitsieve delete`, `compact`, `verify` and `backup`: keeping an index."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -59,18 +58,12 @@ def verify(index: IndexFolder, as_json: AsJson = False) -> None:
     Exit code 1 when something is damaged.
     """
     from ..index.inspection import verify_folder
-    from .console import told, waiting
+    from .console import print_json, told, waiting
 
     with told("stopped"), waiting("reading everything"):
         findings = verify_folder(index)
     if as_json:
-        typer.echo(
-            json.dumps(
-                {"ok": not findings, "findings": [asdict(finding) for finding in findings]},
-                ensure_ascii=False,
-                indent=2,
-            )
-        )
+        print_json({"ok": not findings, "findings": [asdict(finding) for finding in findings]})
     elif not findings:
         typer.echo(f"{index}: everything is as it was written")
     else:

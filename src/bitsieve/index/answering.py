@@ -1,8 +1,10 @@
 """A search: the lists of vectors and keywords, joined if both are asked for, and the documents that they name."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal, TypeAlias, get_args
 
 import apsw
@@ -58,6 +60,12 @@ class Steps:
         self.effort = Effort() if explain else None
         self._ended = time.perf_counter()
 
+    def attempt(self) -> "Steps":
+        """A copy to go on with: what is tried again begins anew."""
+        copy = Steps(explain=self.effort is not None)
+        copy.done = [*self.done]
+        return copy
+
     def add(self, name: str, n_in: int, n_out: int) -> None:
         """A step has ended: `n_in` came to it, `n_out` went on."""
         now = time.perf_counter()
@@ -69,6 +77,15 @@ class Steps:
         if self.effort is not None:
             self.done += self.effort.steps()
         self._ended = time.perf_counter()
+
+
+def check_min_score(min_score: Any) -> None:
+    """Raise InputError when this is neither None nor a finite number."""
+    number = isinstance(min_score, Real) and not isinstance(min_score, bool)
+    if min_score is not None and not (number and -math.inf < min_score < math.inf):
+        raise InputError(
+            f"min_score must be a finite number, or None to leave out nothing, got {min_score!r}"
+        )
 
 
 def check_mode(mode: Any, syntax: bool, target_recall: Any) -> None:
@@ -127,8 +144,6 @@ def answer(
     if vectors is not None:
         lists = near = snapshot.nearest(vectors, k, request.plan, allowed, steps.effort)
         steps.add_stages()
-        if request.watch is not None:
-            request.watch.offer(snapshot, vectors, k, allowed, lists)
     if texts is not None:
         words = [_by_keywords(connection, request, text, k) for text in texts]
         steps.add("keywords", n_all, sum(map(len, words)))
@@ -146,6 +161,8 @@ def answer(
         lost = find_lost(snapshot, vectors, k, request.plan, allowed, near)
         for of_query, of_lost in zip(answers, lost, strict=True):
             of_query.lost = of_lost
+    if request.watch is not None and vectors is not None:
+        request.watch.offer(snapshot, vectors, k, allowed, near)
     return answers
 
 

@@ -42,8 +42,13 @@ class Codec:
         return ItqPanels.of(self.itq)
 
 
-def learn(number: int, vectors: FloatArray, n_bits: int) -> Codec:
-    """Fit a codec, and measure whether corrections pay. vectors: (n, d), n ≥ FIT_FROM."""
+def learn(number: int, vectors: FloatArray, n_bits: int) -> Codec | None:
+    """Fit a codec, and measure whether corrections pay; None where all vectors are equal.
+
+    vectors: (n, d), n ≥ FIT_FROM.
+    """
+    if not np.ptp(vectors, axis=0).any():
+        return None
     # By default, or moved to a model of fewer dimensions, the index may have been promised more bits than there can be.
     itq = ITQ(min(n_bits, vectors.shape[1] // 8 * 8)).fit(vectors)
     trial = try_corrections(itq, vectors)

@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..arrays import NORM_TOLERANCE
 from ..errors import DuplicateIdError, InputError, TextError
 
 _TO_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 """`json.dumps` would make one for each document, which takes as long as using it."""
+
+MAX_DEPTH = 100
+"""How deep metadata may nest: SQLite takes 1,000 levels, Python's JSON about as many less those it is called from."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,14 @@ def check_texts(texts: Any, *, blank: bool) -> list[str]:
     return checked
 
 
+def check_asked(queries: Any) -> list[str] | NDArray[Any]:
+    """Return queries, one at least, as a list of texts or else an array, or raise InputError or TextError."""
+    items = _list(queries, "queries", "[text]")
+    if not items:
+        raise InputError("queries are none: give one at least, or None to take passages of the index")
+    return check_texts(items, blank=False) if isinstance(items[0], str) else np.asarray(queries)
+
+
 def check_query_vector(vector: Any) -> None:
     """Raise InputError when this is not one vector of norm 1; what else it has to be is checked with others."""
     array = np.asarray(vector)
@@ -102,13 +114,31 @@ def _json_object(item: Any, place: int) -> str:
         return "{}"
     if not isinstance(item, Mapping):
         raise InputError(f"metadata {place} is {type(item).__name__}, expected a dict: {item!r:.60}")
+    metadata = dict(item)
+    _check_nested(metadata, f"metadata {place}")
     try:
-        text = _TO_JSON.encode(dict(item))
-    except (TypeError, ValueError, RecursionError) as error:
+        text = _TO_JSON.encode(metadata)
+    except (TypeError, ValueError) as error:
         raise InputError(
             f"metadata {place} is not JSON ({error}): use None, bool, int, finite float, str, list, dict"
         ) from None
     return _encodable(text, f"metadata {place}")
+
+
+def _check_nested(value: Any, what: str, depth: int = 1) -> None:
+    """Raise InputError where objects and lists nest too deeply, or a key is no string."""
+    if depth > MAX_DEPTH:
+        raise InputError(f"{what} nests deeper than {MAX_DEPTH} levels: write it flatter")
+    if isinstance(value, dict):
+        for key in value:
+            if not isinstance(key, str):
+                raise InputError(
+                    f"{what} has the key {key!r:.60}, expected a string: JSON has no others, write {str(key)!r:.60}"
+                )
+        value = value.values()
+    for inner in value:
+        if isinstance(inner, (dict, list, tuple)):
+            _check_nested(inner, what, depth + 1)
 
 
 def _encodable(text: str, what: str) -> str:

@@ -99,7 +99,7 @@ class Index(Recalls):
         """Add documents, all of them or none; they are on the disk, and found, when this returns.
 
         texts: n strings; None when only vectors are given. ids: n different strings or whole numbers that are not in
-            the index yet; None numbers them. metadata: n JSON objects.
+            the index yet; None numbers them. metadata: n JSON objects, at most 100 levels deep.
         vectors: (n, d) floating point of L2 norm 1, of your own; None embeds the texts, whose vectors stay in the
             cache of the encoder: adding again after an interruption takes up where it stopped.
         chunk: cut long texts on sentence ends into passages that the model takes whole, as many as it needs; a
@@ -179,20 +179,20 @@ class Index(Recalls):
 
     def stats(self) -> Stats:
         """What the index holds, and what it takes on the disk."""
-        return self._reader.read(lambda connection, snapshot: stats_of(self.path, connection, snapshot))
+        return self._reader.read(lambda connection, snapshot: stats_of(self._files.root, connection, snapshot))
 
     def verify(self) -> list[Finding]:
         """Read everything and compare it with its checksums. Returns: what is wrong, nothing when all is well."""
-        return verify(self.path, self._catalog)
+        return verify(self._files.root, self._catalog)
 
     def backup(self, target: str | os.PathLike[str]) -> int:
         """Copy the newest generation into a new folder, which is an index, while readers and a writer go on.
 
         target: of a path where nothing is. It is there when all of it is, checked as it was copied; a process that is
-            killed before leaves a folder of the name and .tmp behind it.
+            killed before leaves a folder behind it, of the name, eight hexadecimal digits and .tmp.
         Returns: the generation. Raises: InputError when something is there; DamageError; DiskError.
         """
-        return backup(self.path, self._reader, self._files.disk, target)
+        return backup(self._files.root, self._reader, self._files.disk, target)
 
     def compact(self) -> None:
         """Write all segments as one, without what was deleted, while readers go on with the old ones."""
@@ -200,9 +200,9 @@ class Index(Recalls):
             writer.compact()
 
     def refit(self) -> bool:
-        """Learn the codec anew from all vectors, and code them with it, while readers go on with the old one.
+        """Learn the codec anew from 100,000 vectors at most, and code all with it; readers go on with the old one.
 
-        Returns: whether there were enough of them.
+        Returns: whether there were enough of them, and not all equal.
         """
         with self._alone() as writer:
             return writer.refit() is not None
@@ -220,6 +220,7 @@ class Index(Recalls):
         Raises: InputError when there are documents without a text; ModelError; DiskError.
         """
         with self._alone() as writer:
+            self._follow(self._source)  # one that was interrupted may have been committed
             facts, encoder = describe(model, None)
             facts["epoch"] = self._source.epoch + 1
             source = VectorSource(facts, encoder)
@@ -233,6 +234,7 @@ class Index(Recalls):
         self, texts: Any, ids: Any, metadata: Any, vectors: Any, chunk: Any, progress: Any, *, replace: bool
     ) -> list[str]:
         with self._alone() as writer:
+            self._follow(self._source)  # a `reembed` that was interrupted may have been committed
             own = None if vectors is None else self._source.check(vectors)
             given = check_documents(texts, ids, metadata, None if own is None else len(own))
             if own is not None and chunk:

@@ -3,10 +3,11 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import apsw
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ..arrays import FloatArray, check_count
 from ..errors import InputError
@@ -16,12 +17,14 @@ from ..recall.measuring import BATCH, Queries
 from ..recall.record import check_target
 from ..recall.truth import recalls
 from ..store.facts import fact
-from .answering import Steps, query_vectors
+from .answering import Steps
 from .calibrations import Calibrated, all_in_catalog, calibrate_snapshot, name_of, to_json
+from .given import check_asked
+from .model import VectorSource
 from .searches import Searches
 from .sieve import IndexSieve, index_plan
 from .snapshot import Snapshot
-from .view import check_plan
+from .view import Plan, check_plan
 from .watch import DayOfRecall, Watch, from_json
 
 log = logging.getLogger(__name__)
@@ -77,10 +80,12 @@ class Recalls(Searches):
         Raises: InputError; ModelError. Warns: RecallWarning when the target is not reached.
         """
         target, k = check_target(target_recall), check_count(k, "k")
-        vectors, snapshot = self._asked_of(queries)
-        calibrated = calibrate_snapshot(
-            snapshot, k, vectors, confidence=confidence, n_queries=n_queries, seconds=seconds, seed=seed,
-            progress=progress,
+        asked = None if queries is None else check_asked(queries)
+        calibrated = self._on_newest(
+            lambda source, snapshot: calibrate_snapshot(
+                snapshot, k, _vectors_of(source, asked), confidence=confidence, n_queries=n_queries, seconds=seconds,
+                seed=seed, progress=progress,
+            )
         )  # fmt: skip
         if self._writer is None:
             self._calibrations.keep(calibrated)
@@ -127,31 +132,27 @@ class Recalls(Searches):
         Raises: InputError; ModelError.
         """
         k, n_queries = check_count(k, "k"), check_count(n_queries, "n_queries")
-        confidence = check_confidence(confidence)
+        confidence, seed = check_confidence(confidence), check_count(seed, "seed", least=0)
+        asked = None if queries is None else check_asked(queries)
         plan = check_plan(n_candidates, n_probes, probe_margin, 1)
         if target_recall is not None:
             plan = index_plan(self._choose(check_target(target_recall), k, Steps()).plan)
-        rng = np.random.default_rng(check_count(seed, "seed", least=0))
-        vectors, snapshot = self._asked_of(queries)
-        sieve = IndexSieve(snapshot)
-        if vectors is None:
-            asked = Queries(*sieve.sample(n_queries, rng))
-        else:
-            asked = Queries(vectors[rng.permutation(len(vectors))[:n_queries]])
-        n_near = min(k, max(1, sieve.n))  # whatever is asked for, there are no more
-        parts = []
-        for start in range(0, len(asked), BATCH):
-            batch = asked[start : start + BATCH]
-            found = batch.scores(lambda vectors, k: sieve.found(vectors, k, plan), n_near)
-            parts.append(recalls(found, batch.scores(sieve.exact, n_near)))
-            if progress is not None:
-                progress(start + len(batch), len(asked))
-        values = np.concatenate(parts) if parts else np.empty(0)
-        lower, upper = interval(values, confidence)
-        return MeasuredRecall(
-            k, float(values.mean()) if len(values) else 1.0, lower, upper, confidence, len(values),
-            vectors is None, snapshot.generation,
-        )  # fmt: skip
+
+        def measure(source: VectorSource, snapshot: Snapshot) -> MeasuredRecall:
+            sieve, rng = IndexSieve(snapshot), np.random.default_rng(seed)
+            vectors = _vectors_of(source, asked)
+            if vectors is None:
+                sample = Queries(*sieve.sample(n_queries, rng))
+            else:
+                sample = Queries(vectors[rng.permutation(len(vectors))[:n_queries]])
+            values = _recalls_of(sieve, sample, k, plan, progress)
+            lower, upper = interval(values, confidence)
+            return MeasuredRecall(
+                k, float(values.mean()) if len(values) else 1.0, lower, upper, confidence, len(values),
+                vectors is None, snapshot.generation,
+            )  # fmt: skip
+
+        return self._on_newest(measure)
 
     def watch(
         self,
@@ -178,8 +179,9 @@ class Recalls(Searches):
         return self._watch
 
     def unwatch(self) -> None:
-        """Stop watching, if anybody does."""
+        """Stop watching, if anybody does. Raises: InputError within a call that writes, which it would wait for."""
         if self._watch is not None:
+            self._refuse_within_a_turn()
             self._watch.stop()
             self._watch = None
 
@@ -191,7 +193,10 @@ class Recalls(Searches):
             return from_json(fact(connection, WATCHED))
 
     def close(self) -> None:
-        """Let go of the files, and let another writer in. A second call does nothing."""
+        """Let go of the files, and let another writer in. A second call does nothing.
+
+        It waits for a thread that writes. Raises: InputError within a call that writes, such as in its `progress`.
+        """
         self.unwatch()
         super().close()
 
@@ -205,17 +210,24 @@ class Recalls(Searches):
             writer.set_fact(WATCHED, [asdict(day) for day in days])
         return True
 
-    def _asked_of(self, queries: Sequence[str] | ArrayLike | None) -> tuple[FloatArray | None, Snapshot]:
-        """Queries as vectors, and the newest generation, whose model made them."""
-        texts = isinstance(queries, (list, tuple)) and all(isinstance(query, str) for query in queries)
-        while True:
-            source = self._source
-            if queries is None:
-                vectors = None
-            elif texts:
-                vectors = query_vectors(source, list(queries), None, "vector", Steps())  # type: ignore[arg-type]
-            else:
-                vectors = query_vectors(source, None, queries, "vector", Steps())
-            snapshot = self._reader.read(lambda connection, snapshot: snapshot)
-            if snapshot.model_epoch == source.epoch or not self._follow(source):
-                return vectors, snapshot
+
+def _vectors_of(source: VectorSource, asked: list[str] | NDArray[Any] | None) -> FloatArray | None:
+    """Queries as vectors, None for passages of the index."""
+    if asked is None:
+        return None
+    return source.queries(asked) if isinstance(asked, list) else source.check_queries(asked)
+
+
+def _recalls_of(
+    sieve: IndexSieve, asked: Queries, k: int, plan: Plan, progress: Progress | None
+) -> NDArray[np.float64]:
+    """The recall of each query by a plan."""
+    k = min(k, max(1, sieve.n))  # whatever is asked for, there are no more
+    parts = [np.empty(0)]
+    for start in range(0, len(asked), BATCH):
+        batch = asked[start : start + BATCH]
+        found = batch.scores(lambda vectors, k: sieve.found(vectors, k, plan), k)
+        parts.append(recalls(found, batch.scores(sieve.exact, k)))
+        if progress is not None:
+            progress(start + len(batch), len(asked))
+    return np.concatenate(parts)

@@ -1,30 +1,43 @@
 """Searches of an index."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import apsw
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..arrays import check_count
-from ..errors import BitsieveError, InputError
+from ..errors import BitsieveError, InputError, MissingFileError
 from ..recall import Point
 from ..recall.record import check_target
 from ..store import documents
 from ..store.filters import to_sql
-from .answering import Mode, Request, Steps, answer, check_mode, mean_direction, n_listed, query_vectors
+from .answering import (
+    Mode,
+    Request,
+    Steps,
+    answer,
+    check_min_score,
+    check_mode,
+    mean_direction,
+    n_listed,
+    query_vectors,
+)
 from .calibrations import QUICK_QUERIES, QUICK_SECONDS, calibrate_snapshot
 from .given import check_id, check_query_vector, check_texts
 from .hits import Hits
+from .model import VectorSource
 from .opened import OpenIndex
+from .reading import ATTEMPTS
 from .sieve import index_plan
 from .snapshot import Snapshot
 from .view import Plan, check_plan
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Explain: TypeAlias = Literal["lost"] | bool
 
 
@@ -110,7 +123,8 @@ class Searches(OpenIndex):
         queries: q texts. vectors: (q, d) of L2 norm 1. threads: that share the queries. The rest as in `search`.
         """
         check_mode(mode, syntax, target_recall)
-        check_count(k, "k")
+        check_min_score(min_score)
+        k = check_count(k, "k")
         if queries is None and (vectors is None or mode != "vector"):
             raise InputError(f"nothing to search for: mode={mode!r} needs a text")
         if where is not None:
@@ -120,10 +134,11 @@ class Searches(OpenIndex):
         plan = check_plan(n_candidates, n_probes, probe_margin, threads)
         if target_recall is not None and (n_candidates, n_probes, probe_margin) != (None, None, None):
             raise InputError("target_recall chooses n_candidates, n_probes and probe_margin: give it alone")
-        texts = None if queries is None or mode == "vector" else check_texts(queries, blank=True)
-        if texts is not None and vectors is not None and np.shape(vectors)[:1] != (len(texts),):
+        texts = None if queries is None else check_texts(queries, blank=True)
+        words = None if mode == "vector" else texts
+        if words is not None and vectors is not None and np.shape(vectors)[:1] != (len(words),):
             raise InputError(
-                f"vectors have shape {np.shape(vectors)} for {len(texts)} queries: give one for each"
+                f"vectors have shape {np.shape(vectors)} for {len(words)} queries: give one for each"
             )
         target = None if target_recall is None else check_target(target_recall)
         found: list[Hits] | None = None
@@ -138,7 +153,7 @@ class Searches(OpenIndex):
                 lost=explain == "lost", watch=self._watch,
             )  # fmt: skip
             try:
-                checked = query_vectors(source, queries, vectors, mode, steps)
+                checked = query_vectors(source, texts, vectors, mode, steps)
             except BitsieveError:
                 if self._follow(source):
                     continue
@@ -147,15 +162,17 @@ class Searches(OpenIndex):
             def work(connection: apsw.Connection, snapshot: Snapshot) -> list[Hits] | None:
                 if snapshot.model_epoch != source.epoch:  # noqa: B023
                     return None
-                return answer(connection, snapshot, request, texts, checked, steps)  # noqa: B023
+                attempt = steps.attempt()  # noqa: B023
+                answers = answer(connection, snapshot, request, words, checked, attempt)  # noqa: B023
+                for hits in answers:
+                    hits.steps = tuple(attempt.done) if explain else ()
+                return answers
 
             found = self._reader.read(work)
             if found is None:
                 self._follow(source)
         for hits in found:
             hits.chosen = None if where is not None else chosen  # under a filter nothing is certified
-            if explain:
-                hits.steps = tuple(steps.done)
         return found
 
     def similar(self, id: str | int, k: int = 10, *, where: Mapping[str, Any] | None = None) -> Hits:  # noqa: A002
@@ -163,7 +180,7 @@ class Searches(OpenIndex):
 
         Raises: InputError when there is no such document.
         """
-        check_count(k, "k")
+        k = check_count(k, "k")
         name = check_id(id)
         request = Request(k + 1, "vector", Plan(), self._files.tokenizer, where)
 
@@ -183,8 +200,11 @@ class Searches(OpenIndex):
             lambda connection, snapshot: self._calibrations.of(connection, snapshot, k)
         )
         if calibrated is None:
-            snapshot = self._reader.read(lambda connection, snapshot: snapshot)
-            calibrated = calibrate_snapshot(snapshot, k, n_queries=QUICK_QUERIES, seconds=QUICK_SECONDS)
+            calibrated = self._on_newest(
+                lambda source, snapshot: calibrate_snapshot(
+                    snapshot, k, n_queries=QUICK_QUERIES, seconds=QUICK_SECONDS
+                )
+            )
             self._calibrations.keep(calibrated)
             log.info(
                 "calibrated for recall@%d with %d passages of the index, for this process alone: "
@@ -194,3 +214,24 @@ class Searches(OpenIndex):
             steps.add("calibrate", calibrated.calibration.n_queries, len(calibrated.calibration.points))
         calibrated.calibration.warn_unless_reached(target)
         return calibrated.calibration.plan_for(target)
+
+    def _on_newest(self, work: Callable[[VectorSource, Snapshot], T], attempts: int = ATTEMPTS) -> T:
+        """What `work` makes of the newest generation; it may take minutes, since no transaction is held meanwhile.
+
+        work: gets what made the vectors too. It begins anew where a writer has swept files of its generation away.
+        """
+        source, snapshot = self._newest()
+        try:
+            return work(source, snapshot)
+        except MissingFileError:
+            if attempts == 1 or self._newest()[1].generation == snapshot.generation:
+                raise
+        return self._on_newest(work, attempts - 1)
+
+    def _newest(self) -> tuple[VectorSource, Snapshot]:
+        while True:
+            source = self._source
+            snapshot = self._reader.read(lambda connection, snapshot: snapshot)
+            if snapshot.model_epoch == source.epoch:
+                return source, snapshot
+            self._follow(source)

@@ -6,6 +6,7 @@ import apsw
 import numpy as np
 
 from ..arrays import FloatArray
+from ..store.facts import fact
 from .index import Index
 from .rows import Rows
 from .snapshot import Snapshot
@@ -25,12 +26,12 @@ def live_vectors(index: Index, most: int | None = None, *, seed: int = 42) -> Li
     Raises: DamageError; DiskError.
     """
 
-    def read(_: apsw.Connection, snapshot: Snapshot) -> LiveVectors:
-        n = snapshot.n_passages
+    def read(connection: apsw.Connection, snapshot: Snapshot) -> LiveVectors:
+        n, d = snapshot.n_passages, fact(connection, "model")["dimension"]
         chosen = np.arange(n)
         if most is not None and n > most:
             chosen = np.sort(np.random.default_rng(seed).choice(n, most, replace=False, shuffle=False))
-        parts, start = [np.empty((0, index.dimension), np.float32)], 0
+        parts, start = [np.empty((0, d), np.float32)], 0
         for view in snapshot.views:
             first, last = np.searchsorted(chosen, [start, start + view.n_live])
             parts.append(Rows.alive_in(view).sample(chosen[first:last] - start))

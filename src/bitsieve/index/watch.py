@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
@@ -237,5 +238,9 @@ def _padded(scores: Sequence[float], k: int) -> FloatArray:
 
 
 def from_json(stored: Iterable[Mapping[str, Any]] | None) -> list[DayOfRecall]:
-    """Days as the catalog keeps them, by `asdict`."""
-    return [DayOfRecall(**day) for day in stored or ()]
+    """Days as the catalog keeps them, by `asdict`; those that a newer version keeps in another way are left out."""
+    days = []
+    for day in stored or ():
+        with suppress(TypeError):
+            days.append(DayOfRecall(**day))
+    return days
