@@ -179,7 +179,9 @@ class Index(Recalls):
 
     def stats(self) -> Stats:
         """What the index holds, and what it takes on the disk."""
-        return self._reader.read(lambda connection, snapshot: stats_of(self._files.root, connection, snapshot))
+        return self._reader.read(
+            lambda connection, snapshot: stats_of(self._files.root, connection, snapshot)
+        )
 
     def verify(self) -> list[Finding]:
         """Read everything and compare it with its checksums. Returns: what is wrong, nothing when all is well."""
