@@ -139,19 +139,24 @@ def test_a_writer_keeps_its_calibration_for_everybody(root: Path, tmp_path: Path
         assert hits.chosen == made.plan_for(0.95)
 
 
-@pytest.mark.parametrize("change", ["refit", "grow", "shrink", "compact"])
+@pytest.mark.parametrize("change", ["refit", "grow", "shrink", "exchange", "compact"])
 def test_a_calibration_holds_until_the_index_is_another(root: Path, tmp_path: Path, change: str) -> None:
     with Index.open(root) as reader:
         reader.backup(tmp_path / "copy")
     with small_thresholds(), Index.open(tmp_path / "copy", write=True) as writer:
+        writer.upsert(vectors=clumps(100, 4), ids=[f"before {i}" for i in range(100)])
         writer.calibrate(0.9, K, QUERIES[:100])
+        writer.add(vectors=clumps(300, 5))
+        writer.delete(ids=[str(i) for i in range(N - 300, N)])
         assert len(writer.calibrations()) == 1
         if change == "refit":
             writer.refit()
         elif change == "grow":
-            writer.add(vectors=clumps(int(calibrations.GROWN * N), 3))
+            writer.add(vectors=clumps(int(0.52 * N), 3))
         elif change == "shrink":
-            writer.delete(ids=[str(i) for i in range(int(N / calibrations.GROWN))])
+            writer.delete(ids=[str(i) for i in range(int(0.35 * N))])
+        elif change == "exchange":  # there are as many as before, but more than a third are others
+            writer.upsert(vectors=clumps(int(0.35 * N), 3), ids=[str(i) for i in range(int(0.35 * N))])
         else:
             writer.compact()
         assert len(writer.calibrations()) == (change == "compact")

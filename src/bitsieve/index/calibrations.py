@@ -15,8 +15,8 @@ from ..store.facts import fact, facts_named
 from .sieve import IndexSieve
 from .snapshot import Snapshot
 
-GROWN = 1.5
-"""A calibration no longer holds once there are so many times as many passages, or as few."""
+OTHERS = 1 / 3
+"""A calibration no longer holds once more than this share of the passages is new, or of those that it knew is gone."""
 
 QUICK_QUERIES, QUICK_SECONDS = 500, 5.0
 """What a search spends that asks for a recall of an index which was never calibrated."""
@@ -38,16 +38,20 @@ class Calibrated:
     in_catalog: bool
 
     def holds_for(self, snapshot: Snapshot) -> bool:
-        """Whether it says anything of a later generation: it is made as this one was, and has about as much in it."""
+        """Whether it says anything of a later generation: it is made as this one was, and mostly of the same."""
         then, now = dict(self.made_of), made_of(snapshot)
         # Each segment gives as many candidates as a plan says: merged into one, four found .93 by a plan for .95.
         merged = now.pop("n_segments") < then.pop("n_segments", 0)
-        n, n_now = self.calibration.n, snapshot.n_passages
-        return then == now and not merged and n <= GROWN * n_now and n_now <= GROWN * n
+        last_key = then.pop("last_key", -1)
+        del now["last_key"]
+        if then != now or merged:
+            return False
+        n, n_now, n_new = self.calibration.n, snapshot.n_passages, snapshot.n_after(last_key)
+        return n_new <= OTHERS * n_now and n - (n_now - n_new) <= OTHERS * n
 
 
 def made_of(snapshot: Snapshot) -> dict[str, Any]:
-    """What answers depend on, besides how many passages there are: model, codec, and the larger segments."""
+    """What answers depend on: model, codec, the larger segments, and which documents there are, by the last key."""
     large = [view.kind for view in snapshot.views if len(view.keys) * 10 > snapshot.n_passages]
     codec = max(snapshot.codecs, default=None)
     return {
@@ -55,6 +59,7 @@ def made_of(snapshot: Snapshot) -> dict[str, Any]:
         "codec": codec,
         "kinds": sorted(set(large)),
         "n_segments": len(large),
+        "last_key": int(snapshot.views[-1].keys[-1]) if snapshot.views else -1,
     }
 
 

@@ -54,6 +54,10 @@ class Snapshot:
         """Passages of documents that are there."""
         return sum(view.n_live for view in self.views)
 
+    def n_after(self, key: int) -> int:
+        """Passages of documents that are there and were added after the one with a key."""
+        return sum(view.n_live_from(int(np.searchsorted(view.keys, key, "right"))) for view in self.views)
+
     @property
     def codec(self) -> Codec | None:
         """The codec that new segments get."""

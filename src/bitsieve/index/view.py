@@ -94,7 +94,11 @@ class SegmentView:
     @lazily
     def n_live(self) -> int:
         """Passages of documents that are still there."""
-        return len(self.keys) if self.live is None else int(np.count_nonzero(self.live))
+        return self.n_live_from(0)
+
+    def n_live_from(self, row: int) -> int:
+        """Of the passages from a row on, how many are of documents that are still there."""
+        return len(self.keys) - row if self.live is None else int(np.count_nonzero(self.live[row:]))
 
     @lazily
     def _live_sizes(self) -> Sizes | None:
