@@ -48,8 +48,9 @@ def finalist(place: int, of: Way, **facts: Any) -> Finalist:
 def model_advice(ways: list[Way], finalists: list[Finalist], best: int | None, **facts: Any) -> ModelAdvice:
     """Advice for 100,000 vectors of 384 dimensions through which exact search takes 6.5 ms."""
     given: dict[str, Any] = {
-        "model": None, "dimension": 384, "n_total": 101_000, "n_vectors": 100_000, "n_choosing": 500, "n_trying": 500,
-        "confidence": 0.9875, "asked_by": "vectors of the file, held out", "digest": "ab" * 8, "embed_ms": None,
+        "model": None, "index": None, "dimension": 384, "n_total": 101_000, "n_vectors": 100_000,
+        "n_choosing": 500, "n_trying": 500, "confidence": 0.9875,
+        "asked_by": "vectors of the file, held out", "digest": "ab" * 8, "embed_ms": None,
         "exact_ms": 6.5, "front": pareto_front(ways), "text": [], **facts,
     }  # fmt: skip
     worth = best is not None and is_worth(

@@ -6,13 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from advice_numbers import SETUP, finalist, model_advice, usual, way
+from advice_numbers import SETUP, finalist, model_advice, point, usual, way
 from typer.main import get_command
 
+from bitsieve.advice.results import Held
 from bitsieve.advice.setup import Setup
 from bitsieve.advice.tables import rounded_down
 from bitsieve.advice.words import is_worth, of_model, of_models
 from bitsieve.cli import app
+from bitsieve.errors import InputError
 from bitsieve.evaluation.report.numbers import percent
 from bitsieve.recall import lower_bound
 
@@ -120,6 +122,36 @@ def test_too_few_queries_are_told_what_would_be_sure_of_both_halves_each_at_its_
     assert f"had they found everything, no more than {sure} would be sure" in of_model(few, SETUP)[0]
 
 
+def test_where_queries_are_too_few_nothing_is_blamed_on_the_budget() -> None:
+    ways = [way(chosen=None), way("hamming", chosen=None), way("pivots", chosen=None)]
+    few = model_advice(ways, [], best=None, n_choosing=1, n_trying=2)
+    said = of_model(few, Setup(n_queries=3))
+    assert said[0].startswith("1 query to choose and 2 to try are too few to be sure of 95%")
+    assert "Ask more of them: --n-queries." in said[0]
+    assert "Give more with --queries." in of_model(few, SETUP)[0]
+    assert not any("budget" in sentence or "Pivots" in sentence for sentence in said)
+
+
+def test_what_is_found_but_not_surely_is_not_called_out_of_reach() -> None:
+    ways = [way(chosen=None), way("hamming", chosen=None, points=[point(100, 0.9, 0.1)])]
+    text = of_model(model_advice(ways, [], best=None, n_choosing=100, n_trying=100), SETUP)
+    assert (
+        "Asymmetric: 99.2% was found within the budget, but 200 queries are too few to be sure of 95%."
+        in text
+    )
+    assert "By Hamming distance: 95% is out of reach within the budget." in text
+
+
+def test_a_budget_of_one_byte_is_one_byte() -> None:
+    text = of_model(model_advice([way(chosen=None)], [], best=None), Setup(budget_bytes=1))
+    assert text[0].startswith("Within 1 byte a vector no codes")
+
+
+def test_a_target_of_all_is_refused_with_the_reason() -> None:
+    with pytest.raises(InputError, match="no number of queries makes sure"):
+        Setup(target_recall=1)
+
+
 def test_fewer_bytes_that_do_are_named() -> None:
     assert "Fewest bytes: 64 bits, 1,800 candidates, 8 bytes, 0.34 ms." in of_model(usual(), SETUP)
 
@@ -163,20 +195,79 @@ def test_a_small_indexs_bits_are_an_option_of_its_making() -> None:
     ) in of_model(replace(small, model="a/model"), SETUP)
 
 
+def test_of_so_few_that_an_index_compares_all_no_choice_is_needed_and_codes_are_a_cascade() -> None:
+    ways = [way(ms=0.03, effort=70)]
+    few = model_advice(
+        ways, [finalist(0, ways[0])], best=0, exact_ms=0.2, n_vectors=3_000, n_total=4_095, model="a/model"
+    )
+    text = of_model(few, SETUP)
+    assert text[0].endswith(
+        "An index compares all of fewer than 4,096 vectors and needs no choice: `bitsieve index CORPUS -o INDEX`, "
+        'then `bitsieve search INDEX "…"`.'
+    )
+    assert "That is Cascade(ITQ(192)), searched with n_candidates=70." in text
+    assert not any("--candidates" in sentence or "--target-recall" in sentence for sentence in text)
+    assert of_model(replace(few, model=None), SETUP)[0].endswith("no choice: Index.create, then search.")
+    held = replace(few, index=Held("own.sieve", None, embeds=True))
+    assert of_model(held, SETUP)[0].endswith("fewer than 4,096 vectors and needs no choice.")
+    assert any("needs no choice" in s for s in of_model(replace(few, best=None, worth=False), SETUP))
+    shrunk = replace(few, index=Held("own.sieve", 192, embeds=True))
+    assert not any("needs no choice" in sentence for sentence in of_model(shrunk, SETUP))
+    assert not any("needs no choice" in sentence for sentence in of_model(replace(few, n_total=4_096), SETUP))
+
+
+def test_an_index_that_is_there_is_calibrated_and_not_made_again() -> None:
+    own = replace(usual(), model="a/model", worth=False, n_total=20_000)
+    held = replace(own, index=Held("my own.sieve", 128, embeds=True))
+    assert of_model(held, Setup(k=5))[0].endswith(
+        "The index as it is will do, and can be asked for a recall: "
+        "`bitsieve calibrate 'my own.sieve' --target-recall 0.95 -k 5`, then "
+        "`bitsieve search 'my own.sieve' \"…\" --target-recall 0.95 -k 5`."
+    )
+    worth = of_model(replace(held, worth=True), SETUP)
+    assert any(s.startswith("Make another index with") and "`bitsieve calibrate 'my own" in s for s in worth)
+    same = of_model(replace(held, worth=True, index=Held("own.sieve", 192, embeds=True)), SETUP)
+    assert (
+        'The index has codes of so many bits: search it with `bitsieve search own.sieve "…" --candidates 140`.'
+        in same
+    )
+
+
+def test_an_index_of_vectors_without_a_model_gets_no_command_that_embeds() -> None:
+    cells = way("cells", 248, 0.05, 0.12)
+    index = Held("own.sieve", 128, embeds=False)
+    small = replace(usual(), model="my own", index=index, n_total=20_000)
+    of_cells = model_advice([cells], [finalist(0, cells)], best=0, model="my own", index=index)
+    said = " ".join(
+        [
+            *of_model(small, SETUP),
+            *of_model(replace(small, worth=False), SETUP),
+            *of_model(of_cells, SETUP),
+        ]
+    )
+    assert "then search with target_recall=0.95." in said
+    assert "Make another index with n_bits=192 (Index.create) and search it with n_candidates=140." in said
+    assert "search it with probe_margin=0.12." in said
+    assert set(re.findall(r"`bitsieve ([a-z]+)", said)) == {"calibrate"}
+
+
 def test_commands_that_are_recommended_exist_with_their_options() -> None:
     small = replace(usual(), n_total=20_000, n_vectors=19_000, model="a/model")
     cells = way("cells", 248, 0.05, 0.12)
     of_cells = model_advice([cells], [finalist(0, cells)], best=0, model="a/model")
+    held = Held("my own.sieve", 128, embeds=True)
     said = " ".join(
         [
             *of_model(small, SETUP),
             *of_model(replace(small, worth=False), SETUP),
             *of_model(of_cells, SETUP),
             *of_model(of_cells, Setup(k=60)),
+            *of_model(replace(small, index=held), Setup(k=5)),
+            *of_model(replace(small, index=held, worth=False), Setup(k=5)),
         ]
     )
     lines = re.findall(r"`bitsieve ([^`]+)`", said)
-    assert len(lines) == 8
+    assert len(lines) == 16
     for line in lines:
         name, *words = shlex.split(line)
         command = get_command(app).commands[name]  # type: ignore[attr-defined]
@@ -212,3 +303,9 @@ def test_models_are_set_beside_each_other_with_what_embedding_takes() -> None:
     assert text[0] == "a/one: 192 bits, 140 candidates, searching 0.12 ms; embedding a query 8.00 ms."
     assert "not which model finds the better texts" in text[-1]
     assert of_models([one], SETUP) == []
+    few = replace(one, best=None, n_choosing=10, n_trying=10)
+    assert "too few queries to be sure of 95%" in of_models([few, other], SETUP)[0]
+    assert (
+        "nothing within the budget surely reaches 95%"
+        in of_models([replace(one, best=None), other], SETUP)[0]
+    )

@@ -59,6 +59,9 @@ def test_an_index_is_measured_and_json_goes_to_stdout_alone(tmp_path: Path) -> N
     facts = json.loads(done.stdout)
     assert facts["name"] == "own.sieve"
     assert facts["models"][0]["model"] == "my own"
+    index = {"path": str(tmp_path / "own.sieve"), "n_bits": None, "embeds": False}
+    assert facts["models"][0]["index"] == index
+    assert not any("`bitsieve " in sentence for sentence in facts["models"][0]["text"])
     assert facts["setup"]["k"] == 5
     assert "exact neighbours" in done.stderr
 
@@ -84,6 +87,18 @@ def test_models_are_for_texts_and_differ(file: Path, tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"text": "a"}\n')
     with pytest.raises(BitsieveError, match="different models"):
         run(tmp_path / "a.jsonl", "--models", f"{MINILM},{MINILM}")
+
+
+@pytest.mark.parametrize("option", ["--out", "--html"])
+def test_what_cannot_be_written_is_refused_before_anything_is_measured(
+    option: str, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bitsieve.advice.advise", lambda *_, **__: pytest.fail("it was measured"))
+    folder, nowhere = run(file, option, tmp_path), run(file, option, tmp_path / "no" / "a")
+    assert (folder.exit_code, nowhere.exit_code) == (2, 2)
+    plain = [" ".join(done.stderr.replace("│", " ").split()) for done in (folder, nowhere)]
+    assert "is a folder: name a file in it" in plain[0]
+    assert "cannot be written: there is no folder for it" in plain[1]
 
 
 def test_an_error_is_one_line_and_exit_code_1(tmp_path: Path) -> None:

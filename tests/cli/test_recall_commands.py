@@ -3,6 +3,8 @@
 import json
 import os
 import pty
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,20 +14,24 @@ import numpy as np
 import pytest
 
 from bitsieve import Encoder, Index
+from bitsieve.arrays import FloatArray
 
 from .conftest import SHARED_MODELS, Run
 
 N, D = 4_200, 384
 
 
+def drawn(seed: int) -> FloatArray:
+    vectors = np.random.default_rng(seed).standard_normal((N, D)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
 @pytest.fixture(scope="session")
 def coded(minilm: Encoder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An index with codes: texts of a model, whose vectors are drawn to be quick."""
     path = tmp_path_factory.mktemp("coded") / "coded.sieve"
-    vectors = np.random.default_rng(0).standard_normal((N, D)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     with Index.create(path, model=minilm) as index:
-        index.add([f"text {i}" for i in range(N)], vectors=vectors)
+        index.add([f"text {i}" for i in range(N)], vectors=drawn(0))
     return path
 
 
@@ -41,18 +47,22 @@ def empty(minilm: Encoder, tmp_path: Path) -> Path:
     return path
 
 
-def on_a_terminal(folder: Path, *arguments: str, width: int = 80) -> list[str]:
-    """What a command prints on a terminal of a width, line by line, without colours."""
+def on_a_terminal(folder: Path, *arguments: str, width: int = 80, stderr: bool = False) -> list[str]:
+    """What a command prints on a terminal of a width, line by line, without colours.
+
+    stderr: what comes there too, with the bars and spinners, each drawing of which begins a line.
+    """
     ours, theirs = pty.openpty()
     env = {
         **os.environ,
         "BITSIEVE_MODEL_DIR": str(SHARED_MODELS),
         "COLUMNS": str(width),
-        "TERM": "dumb",
+        "TERM": "xterm" if stderr else "dumb",
         "NO_COLOR": "1",
     }
     running = subprocess.Popen(
-        [sys.executable, "-m", "bitsieve", *arguments], cwd=folder, env=env, stdout=theirs, stderr=subprocess.DEVNULL
+        [sys.executable, "-m", "bitsieve", *arguments], cwd=folder, env=env, stdout=theirs,
+        stderr=theirs if stderr else subprocess.DEVNULL,
     )  # fmt: skip
     os.close(theirs)
     printed = b""
@@ -64,7 +74,7 @@ def on_a_terminal(folder: Path, *arguments: str, width: int = 80) -> list[str]:
     finally:
         os.close(ours)
     assert running.wait() == 0
-    return printed.decode().replace("\r\n", "\n").splitlines()
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", printed.decode()).replace("\r\n", "\n").splitlines()
 
 
 @pytest.mark.usefixtures("needs_models", "index")
@@ -131,9 +141,67 @@ def test_a_warning_is_one_line_without_a_place_in_the_source(bitsieve: Run) -> N
 @pytest.mark.usefixtures("needs_models", "index")
 def test_of_the_way_that_was_chosen_for_a_target_the_target_is_certain(bitsieve: Run) -> None:
     told = bitsieve("calibrate", "coded.sieve", "--target-recall", "0.5", "--n-queries", "100").stdout
-    assert "of each way by itself; of the one that was chosen for it, 0.5." in told
+    assert "It is 95% certain that the way marked ← has a recall of at least 0.5,\n" in told
+    assert "\nReal queries may be harder: give yours with --queries.\n" in told
     shown = bitsieve("explain", "coded.sieve", "sand", "--target-recall", "0.5").stdout
-    assert "when it was calibrated, at least 0.5\n" in shown
+    assert re.search(r"^[\d,]+ candidates, certified for 0\.5 \([01]\.\d{4} measured\)$", shown, re.MULTILINE)
+
+
+@pytest.mark.usefixtures("needs_models")
+def test_a_search_that_calibrates_says_how_to_keep_that_in_one_note_above_the_spinner(
+    index: Path, tmp_path: Path
+) -> None:
+    command = ("search", index.name, "sand", "-k", "7", "--target-recall", "0.5")
+    told = on_a_terminal(tmp_path, *command, width=240, stderr=True)
+    assert any("searching" in line for line in told), "there was a spinner"
+    (note,) = [line for line in told if "calibrated" in line]
+    assert note.startswith("note: calibrated for recall@7 with ")
+    assert "bitsieve calibrate coded.sieve -k 7 keeps" in note
+
+
+@pytest.mark.usefixtures("index")
+def test_a_target_that_queries_miss_is_noted_with_the_remedy_which_helps(
+    bitsieve: Run, tmp_path: Path
+) -> None:
+    # Documents that ask are their own nearest, which few candidates find; queries from anywhere take many.
+    np.save(tmp_path / "easy.npy", drawn(0)[:400])
+    np.save(tmp_path / "hard ones.npy", drawn(1)[:200])
+    asked = ("recall", "coded.sieve", "-k", "1", "--target-recall", "0.9", "--queries", "hard ones.npy")
+    bitsieve("calibrate", "coded.sieve", "-k", "1", "--target-recall", "0.9", "--queries", "easy.npy")
+    (note,) = [line for line in bitsieve(*asked).stderr.splitlines() if line.startswith("note: ")]
+    assert note.startswith("note: recall@1 of 0.9 is not reached")
+    remedy = shlex.split(note[note.index("bitsieve calibrate") :])
+    assert remedy[2:] == [*asked[1:]]
+    bitsieve(*remedy[1:])
+    assert "not reached" not in bitsieve(*asked).stderr
+
+
+@pytest.mark.usefixtures("index")
+@pytest.mark.parametrize("command", ["calibrate", "recall"])
+@pytest.mark.parametrize("suffix", [".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".CSV"])
+def test_a_file_of_queries_that_is_not_plain_text_is_refused(
+    bitsieve: Run, tmp_path: Path, command: str, suffix: str
+) -> None:
+    (tmp_path / f"asked{suffix}").write_text("what is sand\n" * 30)
+    done = bitsieve(command, "coded.sieve", "--queries", f"asked{suffix}", fails=2)
+    said = " ".join(done.stderr.replace("│", "").split())
+    assert f"asked{suffix} is not plain text" in said
+    assert "one a line" in said
+    assert done.stdout == ""
+    with Index.open(tmp_path / "coded.sieve") as opened:
+        assert opened.calibrations() == []
+
+
+@pytest.mark.usefixtures("needs_models")
+def test_where_every_vector_is_compared_there_is_nothing_to_calibrate(
+    bitsieve: Run, minilm: Encoder, tmp_path: Path
+) -> None:
+    with Index.create(tmp_path / "small.sieve", model=minilm) as opened:
+        opened.add([f"text {i}" for i in range(50)], vectors=drawn(0)[:50])
+    (line,) = bitsieve("calibrate", "small.sieve").stdout.splitlines()
+    assert line.startswith("small.sieve: every vector is compared")
+    assert line.endswith("nothing needs measuring.")
+    assert bitsieve("search", "small.sieve", "sand", "--target-recall", "0.9").stderr == ""
 
 
 @pytest.mark.usefixtures("needs_models", "index")

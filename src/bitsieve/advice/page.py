@@ -9,7 +9,7 @@ from ..evaluation.report.tables import Table, machine_facts
 from ..evaluation.report.write import require_extra, write_page
 from .results import Advice, ModelAdvice
 from .setup import Setup
-from .tables import finalists_table, front_table, ways_table, whole
+from .tables import finalists_table, front_table, in_bytes, ways_table, whole
 from .words import plan
 
 
@@ -54,7 +54,7 @@ def asked(advice: Advice) -> str:
     """The question in one sentence."""
     setup = advice.setup
     return (
-        f"Which codes of at most {setup.budget_bytes} bytes find {whole(setup.target_recall)} of the {setup.k} "
+        f"Which codes of at most {in_bytes(setup.budget_bytes)} find {whole(setup.target_recall)} of the {setup.k} "
         f"nearest among {advice.models[0].n_vectors:,} vectors of {advice.name} soonest, and are they worth it?"
     )
 
@@ -73,7 +73,7 @@ def headlines(model: ModelAdvice, setup: Setup) -> list[Any]:
     return [
         Headline("codes", milliseconds(best.ms), f"a query: {plan(way, best.effort)}"),
         exact,
-        Headline("in memory to filter", f"{way.n_bytes} bytes", f"a vector; {4 * model.dimension:,} as float32"),
+        Headline("in memory to filter", in_bytes(way.n_bytes), f"a vector; {4 * model.dimension:,} as float32"),
         Headline(
             f"recall@{setup.k}", percent(best.recall),
             f"on {model.n_trying:,} queries that had no part in the choice; at least {whole(setup.target_recall)}",
@@ -92,8 +92,8 @@ def cards(model: ModelAdvice, setup: Setup, prefix: str) -> list[Any]:
     plan: list[tuple[str, str, str, Callable[[Any, ModelAdvice, Setup], None], Table, float]] = [
         (
             "recall", "What does recall cost?",
-            f"Each curve is the best of a family within {setup.budget_bytes} bytes (with pivots: of any size); up and "
-            "to the left is better. The dashed line is the target. In the table, candidates are in brackets; H is "
+            f"Each curve is the best of a family within {in_bytes(setup.budget_bytes)} (with pivots: of any size); up "
+            "and to the left is better. The dashed line is the target. In the table, candidates are in brackets; H is "
             "Hamming distance, P pivots, C cells and their margin.",
             figures.recall_figure, front_table(model, setup), 310,
         ),

@@ -80,10 +80,23 @@ class Finalist:
 
 
 @dataclass(frozen=True)
+class Held:
+    """The index whose vectors were measured.
+
+    path: of its folder. n_bits: of its codes, None where it has none. embeds: whether its model embeds texts.
+    """
+
+    path: str
+    n_bits: int | None
+    embeds: bool
+
+
+@dataclass(frozen=True)
 class ModelAdvice:
     """What was measured with the vectors of one model, and what follows.
 
-    model: None where the vectors came without. n_total: vectors there are, n_vectors of which were searched.
+    model: None where the vectors came without. index: None where they came from elsewhere.
+    n_total: vectors there are, n_vectors of which were searched.
     n_choosing, n_trying: queries. confidence: of each finalist by itself. asked_by: who asked, in words.
     digest: see `Sample`. embed_ms: of one query. exact_ms: of exact search, in turn with the finalists.
     front: places of a way and of its point that no other beats.
@@ -92,6 +105,7 @@ class ModelAdvice:
     """
 
     model: str | None
+    index: Held | None
     dimension: int
     n_total: int
     n_vectors: int

@@ -80,6 +80,7 @@ def _advise_one(
     progress(label + "done", total, total)
     advice = ModelAdvice(
         model=sample.model,
+        index=sample.index,
         dimension=d,
         n_total=sample.n_total,
         n_vectors=n,

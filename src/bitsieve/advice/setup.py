@@ -38,6 +38,11 @@ class Setup:
     confidence: float = 0.95
 
     def __post_init__(self) -> None:
+        if self.target_recall == 1:
+            raise InputError(
+                "target_recall must be below 1: no number of queries makes sure that codes lose nothing; exact search "
+                "has 1, of codes ask for less, such as 0.99"
+            )
         check_confidence(self.target_recall, "target_recall")
         check_confidence(self.confidence)
         check_count(self.budget_bytes, "budget_bytes")

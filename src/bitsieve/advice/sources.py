@@ -18,7 +18,9 @@ from ..errors import CorpusError, InputError
 from ..evaluation.corpora import Corpus
 from ..index import Index
 from ..index.vectors import live_vectors
+from ..store.facts import fact
 from ..store.sqlite_errors import CATALOG
+from .results import Held
 from .setup import LEAST_VECTORS, Setup, candidate_numbers
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ class Sample:
 
     vectors: (n, d), queries: (q, d), both float32 of norm 1, the queries in random order. n_total: vectors there are.
     asked_by: in words. embed_ms: what embedding one query takes, where a model was there.
+    index: that the vectors came from.
     """
 
     model: str | None
@@ -49,6 +52,7 @@ class Sample:
     n_total: int
     asked_by: str
     embed_ms: float | None = None
+    index: Held | None = None
 
     @property
     def digest(self) -> str:
@@ -150,7 +154,10 @@ def sample_index(index: Index, setup: Setup, queries: "list[str] | FloatArray | 
         embed_ms = _embed_ms(index.encoder, asked)
         asked = index.encoder.encode_queries(asked)
     who = "passages of the index, held out" if queries is None else OWN
-    return Sample(index.stats().model, live.vectors[rows], asked, live.n_passages, who, embed_ms)
+    stats = index.stats()
+    embeds = index._reader.read(lambda connection, _: fact(connection, "model")["fingerprint"] is not None)
+    held = Held(str(index.path), stats.n_bits, embeds)
+    return Sample(stats.model, live.vectors[rows], asked, live.n_passages, who, embed_ms, held)
 
 
 def _draw(n: int, setup: Setup, *, held_out: bool) -> tuple[RowArray, RowArray]:

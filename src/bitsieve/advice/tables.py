@@ -101,6 +101,11 @@ def whole(share: float) -> str:
     return f"{100 * share:g}%"
 
 
+def in_bytes(n: int) -> str:
+    """A size in words: "1 byte", "32 bytes"."""
+    return "1 byte" if n == 1 else f"{n:,} bytes"
+
+
 def rounded_down(low: float) -> float:
     """A lower bound as a thousandth that it still is one at.
 

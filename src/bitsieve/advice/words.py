@@ -4,14 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..codec.cells import MOST_BITS
 from ..evaluation.report.numbers import megabytes, milliseconds, number, percent
-from ..index.build import CELLS_FROM
-from ..recall import Plan
 from ..recall.bounds import lower_bound
+from .having import compares_all, with_codes, without_choice
 from .results import Finalist, ModelAdvice, Way
-from .setup import Setup, cell_candidates
-from .tables import rounded_down, whole
+from .setup import Setup
+from .tables import in_bytes, rounded_down, whole
 
 WORTH_MS = 2.0
 """What codes have to save of a query's time to be worth their making: embedding the query takes several times that."""
@@ -26,11 +24,13 @@ def of_model(advice: ModelAdvice, setup: Setup) -> list[str]:
     """The recommendation for the vectors of one model, a sentence or two each; `advice.text` is not read."""
     best = None if advice.best is None else advice.finalists[advice.best]
     said = [_verdict(advice, best, setup)]
+    if best is None and compares_all(advice):
+        said.append(without_choice(advice, setup))
     if best is not None and not advice.worth:
         said.append(f"If you take codes all the same, take {_which(advice, best)}: {milliseconds(best.ms)}.")
     if best is not None:
         said.append(_bound(advice, best, setup))
-        said.append(_how(advice, best, setup))
+        said.append(with_codes(advice, best, setup))
         said.append(_memory(advice, best))
     said += _others(advice, best, setup)
     return [*said, *_caveats(advice)]
@@ -43,8 +43,10 @@ def of_models(models: Sequence[ModelAdvice], setup: Setup) -> list[str]:
     said = []
     for model in models:
         embedding = f"embedding a query {milliseconds(model.embed_ms)}" if model.embed_ms is not None else ""
-        if model.best is None:
-            searching = f"nothing within the budget reaches {whole(setup.target_recall)}"
+        if _most_sure(model, setup) < setup.target_recall:
+            searching = f"too few queries to be sure of {whole(setup.target_recall)}"
+        elif model.best is None:
+            searching = f"nothing within the budget surely reaches {whole(setup.target_recall)}"
         else:
             best = model.finalists[model.best]
             searching = f"{plan(model.ways[best.way], best.effort)}, searching {milliseconds(best.ms)}"
@@ -73,16 +75,18 @@ def _verdict(advice: ModelAdvice, best: Finalist | None, setup: Setup) -> str:
     exact = f"exact search through {advice.n_vectors:,} vectors takes {milliseconds(advice.exact_ms)}"
     if best is None:
         target = whole(setup.target_recall)
-        halves = (advice.n_choosing, setup.confidence), (advice.n_trying, advice.confidence)
-        most = min(float(lower_bound(np.ones(n), confidence)) for n, confidence in halves)
+        most = _most_sure(advice, setup)
         if most < setup.target_recall:
+            queries = "query" if advice.n_choosing == 1 else "queries"
+            capped = advice.n_choosing + advice.n_trying == setup.n_queries
             return (
-                f"{advice.n_choosing:,} queries to choose and {advice.n_trying:,} to try are too few to be sure of "
-                f"{target}: had they found everything, no more than {percent(rounded_down(most))} would be sure. Ask "
-                f"more of them. Without codes, {exact} a query."
+                f"{advice.n_choosing:,} {queries} to choose and {advice.n_trying:,} to try are too few to be sure of "
+                f"{target}: had they found everything, no more than {percent(rounded_down(most))} would be sure. "
+                f"{'Ask more of them: --n-queries' if capped else 'Give more with --queries'}. "
+                f"Without codes, {exact} a query."
             )
         return (
-            f"Within {setup.budget_bytes} bytes a vector no codes keep {target} recall@{setup.k} for sure"
+            f"Within {in_bytes(setup.budget_bytes)} a vector no codes keep {target} recall@{setup.k} for sure"
             f"{_beyond(advice, setup)}. Without codes, {exact} a query."
         )
     if advice.worth:
@@ -92,20 +96,20 @@ def _verdict(advice: ModelAdvice, best: Finalist | None, setup: Setup) -> str:
     embedding = (
         f"; embedding the query takes {milliseconds(advice.embed_ms)}" if advice.embed_ms is not None else ""
     )
-    recall = f"{setup.target_recall:g}"
-    commands = f'`bitsieve index CORPUS -o INDEX`, then `bitsieve search INDEX "…" --target-recall {recall}`'
-    calls = f"Index.create, then search with target_recall={recall}"
-    return (
-        f"Codes are not worth it here: {exact} a query, and {would}{embedding}. An index as it comes will do, and can "
-        f"be asked for a recall: {commands if advice.model else calls}."
-    )
+    return f"Codes are not worth it here: {exact} a query, and {would}{embedding}. {without_choice(advice, setup)}"
+
+
+def _most_sure(advice: ModelAdvice, setup: Setup) -> float:
+    """The recall that both halves would be sure of, had they found everything."""
+    halves = (advice.n_choosing, setup.confidence), (advice.n_trying, advice.confidence)
+    return min(float(lower_bound(np.ones(n), confidence)) for n, confidence in halves)
 
 
 def _which(advice: ModelAdvice, best: Finalist) -> str:
     """What to take."""
     way = advice.ways[best.way]
     scoring = " by Hamming distance" if way.scoring == "hamming" else ""
-    return f"{plan(way, best.effort)}{scoring}, {way.n_bytes} bytes a vector"
+    return f"{plan(way, best.effort)}{scoring}, {in_bytes(way.n_bytes)} a vector"
 
 
 def _beyond(advice: ModelAdvice, setup: Setup) -> str:
@@ -114,43 +118,13 @@ def _beyond(advice: ModelAdvice, setup: Setup) -> str:
     if not larger:
         return ""
     way = min(larger, key=lambda way: (way.n_bytes, way.chosen_ms or 0))
-    return f"; {plan(way, way.points[way.chosen or 0].effort)} do in {way.n_bytes} bytes (--budget-bytes)"
+    return f"; {plan(way, way.points[way.chosen or 0].effort)} do in {in_bytes(way.n_bytes)} (--budget-bytes)"
 
 
 def _bound(advice: ModelAdvice, best: Finalist, setup: Setup) -> str:
     return (
         f"Recall@{setup.k} was {percent(best.recall)} on {advice.n_trying:,} queries that had no part in this choice; "
         f"with {whole(setup.confidence)} confidence it is at least {whole(setup.target_recall)}."
-    )
-
-
-def _how(advice: ModelAdvice, best: Finalist, setup: Setup) -> str:
-    """How to have it: the commands, or for vectors without a model the calls."""
-    way, n_total = advice.ways[best.way], advice.n_total
-    effort = f"{best.effort:g}" if way.kind == "cells" else f"{best.effort:.0f}"
-    if way.kind == "cells":
-        n_candidates = cell_candidates(setup.k)
-        more = n_candidates > Plan.n_candidates
-        arguments = f"probe_margin={effort}" + (f", n_candidates={n_candidates}" if more else "")
-        options = f"--probe-margin {effort}" + (f" --candidates {n_candidates}" if more else "")
-        if n_total >= CELLS_FROM and way.n_bits == MOST_BITS:
-            search = f'`bitsieve search INDEX "…" {options}`' if advice.model else arguments
-            return f"An index of so many passages has such cells: search it with {search}."
-        return f"That is Cascade(cells=Cells({way.n_cells}, n_bits={way.n_bits})), searched with {arguments}."
-    if way.kind == "pivots":
-        return (
-            f"That is Cascade(ITQ({way.n_bits}), PivotFilter()), searched with "
-            f"pivot_threshold={way.pivot_threshold:.2f}, n_candidates={effort}."
-        )
-    if way.scoring == "hamming":
-        return f"That is Cascade(ITQ({way.n_bits})), searched with scoring='hamming', n_candidates={effort}."
-    if n_total >= CELLS_FROM:
-        return f"That is Cascade(ITQ({way.n_bits})), searched with n_candidates={effort}."
-    if not advice.model:
-        return f"Make the index with n_bits={way.n_bits} (Index.create) and search it with n_candidates={effort}."
-    return (
-        f"Make the index with `bitsieve index CORPUS --n-bits {way.n_bits} -o INDEX` and search it with "
-        f'`bitsieve search INDEX "…" --candidates {effort}`.'
     )
 
 
@@ -167,6 +141,8 @@ def _memory(advice: ModelAdvice, best: Finalist) -> str:
 
 def _others(advice: ModelAdvice, best: Finalist | None, setup: Setup) -> list[str]:
     """What the other families cost, and the fewest bytes that do."""
+    if _most_sure(advice, setup) < setup.target_recall:
+        return []
     said = []
     ways = advice.ways
     by_family = {ways[finalist.way].family: finalist for finalist in advice.finalists}
@@ -181,10 +157,12 @@ def _others(advice: ModelAdvice, best: Finalist | None, setup: Setup) -> list[st
         if family == taken or (family == "cells" and not any(way.kind == "cells" for way in ways)):
             continue
         if other is None or other.effort is None:
-            said.append(f"{name}: {whole(setup.target_recall)} is out of reach within the budget.")
+            said.append(f"{name}: {_missed(advice, family, setup)}.")
         else:
             way = ways[other.way]
-            said.append(f"{name}: {plan(way, other.effort)}, {way.n_bytes} bytes, {milliseconds(other.ms)}.")
+            said.append(
+                f"{name}: {plan(way, other.effort)}, {in_bytes(way.n_bytes)}, {milliseconds(other.ms)}."
+            )
     said.append(_pivots(advice, by_family, setup))
     if best is not None:
         least = [way for way in ways if way.chosen is not None and way.n_bytes < ways[best.way].n_bytes]
@@ -192,9 +170,29 @@ def _others(advice: ModelAdvice, best: Finalist | None, setup: Setup) -> list[st
             way = min(least, key=lambda way: (way.n_bytes, way.chosen_ms or 0))
             effort = way.points[way.chosen or 0].effort
             said.append(
-                f"Fewest bytes: {plan(way, effort)}, {way.n_bytes} bytes, {milliseconds(way.chosen_ms)}."
+                f"Fewest bytes: {plan(way, effort)}, {in_bytes(way.n_bytes)}, {milliseconds(way.chosen_ms)}."
             )
     return [sentence for sentence in said if sentence]
+
+
+def _missed(advice: ModelAdvice, family: str, setup: Setup) -> str:
+    """Why a family does not keep the target: it finds too little, or enough but not for sure."""
+    target = whole(setup.target_recall)
+    most = max(
+        (
+            point.recall.value
+            for way in advice.ways
+            if way.family == family and way.n_bytes <= setup.budget_bytes
+            for point in way.points
+        ),
+        default=0.0,
+    )
+    if most < setup.target_recall:
+        return f"{target} is out of reach within the budget"
+    n = advice.n_choosing + advice.n_trying
+    return (
+        f"{percent(most)} was found within the budget, but {n:,} queries are too few to be sure of {target}"
+    )
 
 
 def _pivots(advice: ModelAdvice, by_family: dict[str, Finalist], setup: Setup) -> str:

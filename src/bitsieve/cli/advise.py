@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .experiments import command_line, encoder_of, write_html
-from .options import DEMO_MODEL, AsJson, ModelDir, Seed, SkipBad, Text, Threads
+from .options import DEMO_MODEL, AsJson, ModelDir, Seed, SkipBad, Text, Threads, check_queries_file
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,6 +46,7 @@ def advise(
         Path | None,
         typer.Option(
             metavar="FILE",
+            callback=check_queries_file,
             help="Your own queries: texts, one a line, or vectors in a .npy file.",
             show_default="held out",
         ),
@@ -77,7 +78,9 @@ def advise(
     from .console import make_console, print_json, told
 
     for path in filter(None, (out, html)):
-        if not os.access(path.absolute().parent, os.W_OK):
+        if path.is_dir():
+            raise typer.BadParameter(f"{path} is a folder: name a file in it")
+        if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
             raise typer.BadParameter(f"{path} cannot be written: there is no folder for it, or no right to")
     with told(STOPPED):
         setup = Setup(

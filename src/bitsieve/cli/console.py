@@ -42,21 +42,32 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, ensure_ascii=not utf_8, indent=2))
 
 
+def print_note(text: str) -> None:
+    """Tell something besides the result, on stderr; above a bar or spinner, if there is one."""
+    print(f"note: {text}", file=sys.stderr)
+
+
+class _Notes(logging.Handler):
+    """Log lines as notes. A bar replaces `sys.stderr` while it is drawn, so that a handler must not keep it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print_note(record.getMessage())
+
+
 @contextmanager
 def told(stopped: str = KEPT) -> Iterator[None]:
-    """Print the library's log lines and warnings to stderr while a command runs.
+    """Print the library's log lines and warnings as notes while a command runs.
 
     stopped: what to say after Ctrl-C.
     """
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler = _Notes()
     log = logging.getLogger("bitsieve")
     log.addHandler(handler)
     log.setLevel(logging.INFO)
 
     def show(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
         if category.__module__.startswith("bitsieve") or category is UserWarning:
-            print(f"note: {message}", file=sys.stderr)
+            print_note(str(message))
 
     with warnings.catch_warnings():
         warnings.simplefilter("always")

@@ -32,11 +32,11 @@ def print_funnel(console: "Console", hits: "Hits", k: int, target_recall: float 
         if step not in stages:
             print_plain(console, f"{step.name} took {1e3 * step.seconds:.1f} ms besides")
     if hits.chosen is not None:
-        print_plain(
-            console,
-            f"{in_words(hits.chosen.plan)}: recall {hits.chosen.recall:.4f} when it was calibrated, at least "
-            f"{target_recall:g}",
+        chosen = hits.chosen
+        certified = (
+            "" if chosen.plan.exact else f", certified for {target_recall:g} ({chosen.recall:.4f} measured)"
         )
+        print_plain(console, in_words(chosen.plan) + certified)
     if not hits.lost:
         print_plain(console, f"all of the {min(k, len(hits))} nearest were found")
     for one in hits.lost:

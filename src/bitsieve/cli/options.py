@@ -69,6 +69,19 @@ def _json_object(text: str) -> Any:
     return value
 
 
+NO_LINES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
+"""Suffixes of files whose lines are not what one asks."""
+
+
+def check_queries_file(path: Path | None) -> Path | None:
+    """Refuse a file of queries that is not plain text, or vectors, by its suffix."""
+    if path is not None and path.suffix.lower() in NO_LINES:
+        raise typer.BadParameter(
+            f"{path} is not plain text: write the queries into a .txt file, one a line and nothing else"
+        )
+    return path
+
+
 IndexFolder = Annotated[
     Path, typer.Argument(metavar="INDEX", help="The folder of an index.", show_default=False)
 ]

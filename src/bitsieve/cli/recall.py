@@ -17,6 +17,7 @@ from .options import (
     TargetRecall,
     Where,
     check_effort,
+    check_queries_file,
 )
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ Queries = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Your own queries: texts, one a line, or vectors in a .npy file.",
+        help="Your own queries: plain text, one a line, or vectors in a .npy file.",
         show_default="passages of the index",
+        callback=check_queries_file,
     ),
 ]
 NQueries = Annotated[int, typer.Option(help="Queries to ask, at most.")]
@@ -75,7 +77,7 @@ def calibrate(
         if as_json:
             print_json({"target_recall": target_recall, "chosen": asdict(chosen), **found.to_dict()})
             return
-        _print_calibration(make_console(), found, target_recall)
+        _print_calibration(make_console(), found, target_recall, index)
 
 
 def recall(
@@ -93,7 +95,7 @@ def recall(
     """Measure what share of the true nearest a search of an index finds."""
     from ..advice.sources import read_queries
     from ..index import Index
-    from .console import encode_progress, make_console, print_json, print_plain, told
+    from .console import encode_progress, make_console, print_json, print_note, print_plain, told
 
     check_effort(candidates, probe_margin, target_recall)
     with told("stopped"), Index.open(index, model=model) as opened:
@@ -105,6 +107,14 @@ def recall(
                 n_queries=n_queries, seed=seed, progress=progress,
             )  # fmt: skip
         days = opened.recall_by_day()
+    if target_recall is not None and found.upper < target_recall:
+        how, asked_by = "anew", ""
+        if queries is not None:
+            how, asked_by = "with queries like these", f" --queries {shlex.quote(str(queries))}"
+        print_note(
+            f"recall@{k} of {target_recall:g} is not reached: calibrate {how}, bitsieve calibrate "
+            f"{shlex.quote(str(index))} -k {k} --target-recall {target_recall:g}{asked_by}"
+        )
     if as_json:
         print_json({**asdict(found), "by_day": [asdict(day) for day in days]})
         return
@@ -164,11 +174,17 @@ def _check_filled(opened: "Index") -> None:
         )
 
 
-def _print_calibration(console: "Console", found: "Calibration", target: float) -> None:
+def _print_calibration(console: "Console", found: "Calibration", target: float, index: Path) -> None:
     from rich.table import Table
 
     from .console import print_plain
 
+    if not found.n_queries:
+        print_plain(
+            console,
+            f"{index}: every vector is compared, nothing else is quicker: all is found, and nothing needs measuring.",
+        )
+        return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("recall", "certain", "ms/query", "way"):
         table.add_column(name, justify="left" if name == "way" else "right")
@@ -182,13 +198,15 @@ def _print_calibration(console: "Console", found: "Calibration", target: float) 
             in_words(point.plan) + mark,
         )
     console.print(table)
-    asked = _queries(found.n_queries, found.sampled)
-    print_plain(
-        console,
-        f"recall@{found.k} on {asked}, one thread, {found.seconds:.0f} s; certain with {found.confidence:.0%}, "
-        f"of each way by itself; of the one that was chosen for it, {target:g}.\n"
+    lines = [
+        f"recall@{found.k} on {_queries(found.n_queries, found.sampled)}, one thread, {found.seconds:.0f} s",
+        f"It is {100 * found.confidence:g}% certain that the way marked ← has a recall of at least {target:g},",
+        'and that any other, if you take it by itself, has at least what is under "certain".',
         f"Search by it: bitsieve search … -k {found.k} --target-recall {target:g}",
-    )
+    ]
+    if found.sampled:
+        lines.insert(3, "Real queries may be harder: give yours with --queries.")
+    print_plain(console, "\n".join(lines))
 
 
 def _queries(n: int, sampled: bool) -> str:

@@ -1,6 +1,7 @@
 """Searches of an index."""
 
 import logging
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -206,11 +207,12 @@ class Searches(OpenIndex):
                 )
             )
             self._calibrations.keep(calibrated)
-            log.info(
-                "calibrated for recall@%d with %d passages of the index, for this process alone: "
-                "`calibrate` with k=%d keeps it, best with queries of your own",
-                k, calibrated.calibration.n_queries, k,
-            )  # fmt: skip
+            if calibrated.calibration.n_queries:
+                log.info(
+                    "calibrated for recall@%d with %d passages of the index, for this process alone: "
+                    "bitsieve calibrate %s -k %d keeps what it finds out, best with --queries of your own",
+                    k, calibrated.calibration.n_queries, shlex.quote(str(self.path)), k,
+                )  # fmt: skip
             steps.add("calibrate", calibrated.calibration.n_queries, len(calibrated.calibration.points))
         calibrated.calibration.warn_unless_reached(target)
         return calibrated.calibration.plan_for(target)
