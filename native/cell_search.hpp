@@ -1,5 +1,5 @@
-// The state of a search through cells, and the steps it takes. cell_scan.cpp has those that find candidates,
-// cells.cpp those that rerank them and the order of all.
+// The state of a search through cells, and the steps it takes: cell_choice.cpp has those that choose cells,
+// cell_scan.cpp those that find candidates in them, cells.cpp those that rerank these and the order of all.
 #pragma once
 
 #include <algorithm>
