@@ -93,6 +93,14 @@ def test_behind_a_link_that_is_switched_nothing_of_the_other_is_read(
         assert "another index has taken the place" in told
 
 
+def test_an_index_that_is_gone_from_its_path_is_not_written_to(two: Path) -> None:
+    with Index.open(two / "ours", write=True) as index:
+        (two / "ours").rename(two / "elsewhere")
+        with pytest.raises(DamageError, match="is no longer there: open the index where it is now"):
+            index.add(["new"], vectors=vectors_of(50, 1))
+    assert sorted(path.name for path in two.iterdir()) == ["elsewhere", "theirs"]
+
+
 @pytest.mark.parametrize("call", ["add", "compact"])
 def test_nothing_is_written_to_or_removed_from_another_index(two: Path, call: str) -> None:
     with Index.open(two / "ours", write=True) as index:

@@ -18,7 +18,6 @@ from ..errors import CorpusError, InputError
 from ..evaluation.corpora import Corpus
 from ..index import Index
 from ..index.vectors import live_vectors
-from ..store.facts import fact
 from ..store.sqlite_errors import CATALOG
 from .results import Held
 from .setup import LEAST_VECTORS, Setup, candidate_numbers
@@ -155,8 +154,7 @@ def sample_index(index: Index, setup: Setup, queries: "list[str] | FloatArray | 
         asked = index.encoder.encode_queries(asked)
     who = "passages of the index, held out" if queries is None else OWN
     stats = index.stats()
-    embeds = index._reader.read(lambda connection, _: fact(connection, "model")["fingerprint"] is not None)
-    held = Held(str(index.path), stats.n_bits, embeds)
+    held = Held(str(index.path), stats.n_bits, index.embeds)
     return Sample(stats.model, live.vectors[rows], asked, live.n_passages, who, embed_ms, held)
 
 

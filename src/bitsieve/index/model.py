@@ -53,6 +53,11 @@ class VectorSource:
             )
 
     @property
+    def embeds(self) -> bool:
+        """Whether there is a model, or only vectors that users bring."""
+        return self._facts["fingerprint"] is not None
+
+    @property
     def name(self) -> str:
         """Of the model, or what the user calls the source of their own vectors."""
         return str(self._facts["name"])

@@ -55,6 +55,11 @@ class OpenIndex:
         return self._source.dimension
 
     @property
+    def embeds(self) -> bool:
+        """Whether it has a model for texts and queries, or only vectors of your own."""
+        return self._source.embeds
+
+    @property
     def encoder(self) -> "Encoder":
         """The model that embeds texts and queries, loaded when it is first asked for.
 

@@ -153,6 +153,7 @@ class Writer:
 
         codec: of the segment. fresh: one that is written with it.
         """
+        self._catalog.check_place()  # before files are written beside it
         segment = codec_record = None
         if fresh is not None:
             codec_record = write_arrays(self._disk, self._root, "codecs", fresh.number, codec_arrays(fresh))

@@ -138,7 +138,7 @@ class Catalog:
     def writing(self) -> Iterator[tuple[apsw.Connection, int]]:
         """A transaction, and the number of the generation that it becomes if the block ends without an error."""
         with self._using() as connection:
-            self._check_place()
+            self.check_place()
             try:
                 connection.execute("BEGIN IMMEDIATE")
                 generation = generation_of(connection) + 1
@@ -152,6 +152,14 @@ class Catalog:
                         connection.execute("ROLLBACK")
                 raise
         self._note(generation)
+
+    def check_place(self) -> None:
+        """Raise unless the path leads to what was opened: there arrays are written and swept away."""
+        status = status_of(self.path)
+        if status is None:
+            raise DamageError(f"{self.path} is no longer there: open the index where it is now")
+        if not os.path.samestat(status, self._opened):
+            raise self._replaced()
 
     def close(self) -> None:
         """Close the connections of all threads when what they do is done; what is asked later is refused.
@@ -187,11 +195,6 @@ class Catalog:
             with lock:
                 self._check_open()
                 yield connection
-
-    def _check_place(self) -> None:
-        """Raise unless the path leads to what was opened: there arrays are written and swept away."""
-        if not os.path.samestat(self.path.stat(), self._opened):
-            raise self._replaced()
 
     def _replaced(self) -> DamageError:
         return DamageError(
