@@ -1,12 +1,13 @@
 """Files that a writer sweeps away while an answer is made: it is made anew, of the newest generation, and once."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from small_index import build_index, small_thresholds, vectors_of
 
+from bitsieve.arrays import RowArray
 from bitsieve.errors import MissingFileError
 from bitsieve.index import Index, recalls, searches
 from bitsieve.index.snapshot import Snapshot
@@ -76,18 +77,18 @@ def test_a_search_that_is_tried_again_is_told_and_watched_once(
     root: Path, writer: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: dict[str, Any] = {"vectors": QUERIES, "where": {"even": True}, "ids_only": True, "explain": True}
-    ids_of = Snapshot.ids_of
+    ids_of_rows = Snapshot.ids_of_rows
     commits = [lambda: writer.calibrate(0.5, 3, QUERIES)]
 
-    def swept(snapshot: Snapshot, keys: Sequence[int]) -> list[str]:
+    def swept(snapshot: Snapshot, rows: RowArray) -> list[str]:
         if commits:
             commits.pop()()
             _missing()
-        return ids_of(snapshot, keys)
+        return ids_of_rows(snapshot, rows)
 
     with Index.open(root) as index:
         expected = [step[:3] for step in index.search_batch(**asked)[0].steps]
-        monkeypatch.setattr(Snapshot, "ids_of", swept)
+        monkeypatch.setattr(Snapshot, "ids_of_rows", swept)
         with index.watch(1.0, target_recall=0.01) as watching:
             found = index.search_batch(**asked)
             watching.wait()

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from numbers import Real
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -23,7 +24,7 @@ from .hits import Hit, Hits, Passage, Step
 from .lost import find_lost
 from .model import VectorSource
 from .rows import WHOLE
-from .snapshot import Found, Snapshot
+from .snapshot import Found, Nearest, Snapshot
 from .view import Plan
 from .watch import Watch
 
@@ -139,31 +140,46 @@ def answer(
         allowed = snapshot.matching(connection, request.where)
         steps.add("filter", n_all, sum(int(np.count_nonzero(mask)) for mask in allowed))
     k = min(n_listed(request.k, request.mode), max(1, n_all))  # whatever is asked for, there are no more
-    lists: list[list[Found]] = []
-    near: list[list[Found]] = []
+    near = None
     if vectors is not None:
-        lists = near = snapshot.nearest(vectors, k, request.plan, allowed, steps.effort)
+        near = snapshot.nearest(vectors, k, request.plan, allowed, steps.effort)
         steps.add_stages()
+    words = None
     if texts is not None:
         words = [_by_keywords(connection, request, text, k) for text in texts]
         steps.add("keywords", n_all, sum(map(len, words)))
-        pairs = zip(lists, words, strict=False)
-        lists = (
-            words if vectors is None else [_joined(nearest, ranked, request.k) for nearest, ranked in pairs]
-        )
-    least = request.min_score
-    if least is not None:
-        lists = [[found for found in of_query if found.score >= least] for of_query in lists]
-    hits = _with_ids(snapshot, lists) if request.ids_only else [_hits(connection, found) for found in lists]
-    steps.add("documents", sum(map(len, lists)), sum(map(len, hits)))
+    if near is not None and words is None and request.ids_only:
+        hits = _ids_and_scores(snapshot, near, request.min_score)
+    else:
+        lists = _lists(snapshot, request, near, words)
+        hits = _with_ids(snapshot, lists) if request.ids_only else _with_documents(connection, lists)
+    n_hits = sum(map(len, hits))
+    steps.add("documents", n_hits, n_hits)
     answers = [Hits(of_query, snapshot.generation) for of_query in hits]
-    if request.lost and vectors is not None:
-        lost = find_lost(snapshot, vectors, k, request.plan, allowed, near)
-        for of_query, of_lost in zip(answers, lost, strict=True):
-            of_query.lost = of_lost
-    if request.watch is not None and vectors is not None:
-        request.watch.offer(snapshot, vectors, k, allowed, near)
+    if vectors is not None and near is not None:
+        if request.lost:
+            lost = find_lost(snapshot, vectors, k, request.plan, allowed, near)
+            for of_query, of_lost in zip(answers, lost, strict=True):
+                of_query.lost = of_lost
+        if request.watch is not None:
+            request.watch.offer(snapshot, vectors, k, allowed, near)
     return answers
+
+
+def _lists(
+    snapshot: Snapshot, request: Request, near: Nearest | None, words: list[list[Found]] | None
+) -> list[list[Found]]:
+    """What each query found, by vectors, by keywords, or by both."""
+    lists = words or []
+    if near is not None:
+        nearest = snapshot.found(near)
+        lists = nearest if words is None else [
+            _joined(*both, request.k) for both in zip(nearest, words, strict=True)
+        ]  # fmt: skip
+    least = request.min_score
+    if least is None:
+        return lists
+    return [[found for found in of_query if found.score >= least] for of_query in lists]
 
 
 def _by_keywords(connection: apsw.Connection, request: Request, text: str, k: int) -> list[Found]:
@@ -184,20 +200,31 @@ def _joined(near: Sequence[Found], words: Sequence[Found], k: int) -> list[Found
     ]
 
 
+def _ids_and_scores(snapshot: Snapshot, near: Nearest, least: float | None) -> list[list[Hit]]:
+    """Hits as they are found, since nothing but their ids has to be looked up."""
+    if least is not None:
+        near = near.not_below(least)
+    ids = iter(snapshot.ids_of_rows(near.rows[near.rows >= 0]))
+    # The ids end where the hits of the last query do, so each query takes as many as it has scores.
+    return [list(map(Hit, islice(ids, len(scores)), scores)) for _, scores in near.each()]
+
+
 def _with_ids(snapshot: Snapshot, lists: Sequence[Sequence[Found]]) -> list[list[Hit]]:
     ids = iter(snapshot.ids_of([one.key for found in lists for one in found]))
     return [[Hit(next(ids), score, None, None, *ranks) for _, score, _, *ranks in found] for found in lists]
 
 
-def _hits(connection: apsw.Connection, found: Sequence[Found]) -> list[Hit]:
-    of_keys = documents.by_keys(connection, [one.key for one in found])
-    if len(of_keys) < len(found):
+def _with_documents(connection: apsw.Connection, lists: Sequence[Sequence[Found]]) -> list[list[Hit]]:
+    keys = {one.key for found in lists for one in found}
+    of_keys = documents.by_keys(connection, sorted(keys))  # in the order in which they lie on the disk
+    if len(of_keys) < len(keys):
         raise DamageError(f"{CATALOG} has not all documents that the segments have: restore it from a backup")
-    return [
-        Hit(document.id, score, document, _passage(document, place), vector_rank, keyword_rank)
-        for key, score, place, vector_rank, keyword_rank in found
-        for document in (of_keys[key],)
-    ]
+    return [[_hit(of_keys[one.key], one) for one in found] for found in lists]
+
+
+def _hit(document: Document, found: Found) -> Hit:
+    _, score, place, vector_rank, keyword_rank = found
+    return Hit(document.id, score, document, _passage(document, place), vector_rank, keyword_rank)
 
 
 def _passage(document: Document, place: tuple[int, int] | None) -> Passage | None:

@@ -52,8 +52,8 @@ class RowIds:
     def at(self, rows: RowArray) -> list[str]:
         """The ids of rows."""
         starts, stops = self.starts[rows].tolist(), self.starts[rows + 1].tolist()
-        text = self.text
-        return [text[start:stop].tobytes().decode() for start, stop in zip(starts, stops, strict=True)]
+        text = self.text.data
+        return [str(text[start:stop], "utf-8") for start, stop in zip(starts, stops, strict=True)]
 
 
 def _starts(lengths: RowArray) -> NDArray[np.unsignedinteger[Any]]:

@@ -8,7 +8,7 @@ from ..arrays import BoolArray, FloatArray
 from ..recall.truth import TOLERANCE
 from ..search.cells import FARTHEST
 from .hits import Lost
-from .snapshot import Found, Snapshot
+from .snapshot import Found, Nearest, Snapshot
 from .view import Plan
 
 
@@ -18,15 +18,16 @@ def find_lost(
     k: int,
     plan: Plan,
     allowed: Sequence[BoolArray] | None,
-    found: Sequence[Sequence[Found]],
+    near: Nearest,
 ) -> list[tuple[Lost, ...]]:
     """For each query, the true neighbours that were not found, best first.
 
-    queries: (q, d). plan, allowed: of the search. found: what it found, at most k of each query. A document that is as
-        near as one that was found is not lost.
+    queries: (q, d). plan, allowed: of the search. near: what it found. A document that is as near as one that was found
+        is not lost.
     """
     true = snapshot.nearest(queries, k, Plan(exact=True, threads=plan.threads), allowed)
-    missing = [_missing(of_query, there, k) for of_query, there in zip(true, found, strict=True)]
+    both = zip(snapshot.found(true), snapshot.found(near), strict=True)
+    missing = [_missing(of_query, there, k) for of_query, there in both]
     if not any(missing):
         return [() for _ in missing]
     no_margin = replace(plan, rerank_margin=FARTHEST)
@@ -62,5 +63,5 @@ def _missing(true: Sequence[Found], found: Sequence[Found], k: int) -> list[tupl
 def _found_by(
     snapshot: Snapshot, queries: FloatArray, k: int, plan: Plan, allowed: Sequence[BoolArray] | None
 ) -> set[tuple[int, int]]:
-    found = snapshot.nearest(queries, k, plan, allowed)
-    return {(number, one.key) for number, of_query in enumerate(found) for one in of_query}
+    keys = snapshot.keys_of(snapshot.nearest(queries, k, plan, allowed).rows)
+    return {(number, key) for number, of_query in enumerate(keys.tolist()) for key in of_query}

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..arrays import FloatArray, RowArray
 from ..codec.blocks import row_blocks
@@ -11,7 +10,7 @@ from ..recall import Plan as RecallPlan
 from ..recall import nearest
 from ..search.calibrated import cell_plans, flat_plans
 from ..search.cells import CellCodes
-from .snapshot import Found, Snapshot
+from .snapshot import Snapshot
 from .view import Plan
 
 
@@ -55,12 +54,13 @@ class IndexSieve:
 
     def found(self, queries: FloatArray, k: int, plan: Plan) -> tuple[RowArray, FloatArray]:
         """Keys and scores of documents, by a plan of the index."""
-        return _as_arrays(self._snapshot.nearest(queries, k, plan), k)
+        rows, scores = self._snapshot.nearest(queries, k, plan)
+        return self._snapshot.keys_of(rows), scores
 
     def exact(self, queries: FloatArray, k: int) -> tuple[RowArray, FloatArray]:
         """The true keys and scores of documents."""
         if self._snapshot.is_cut:
-            return _as_arrays(self._snapshot.nearest(queries, k, Plan(exact=True, threads=self._threads)), k)
+            return self.found(queries, k, Plan(exact=True, threads=self._threads))
         return nearest(queries, self._blocks(), k)
 
     def _blocks(self) -> Iterator[tuple[RowArray, FloatArray]]:
@@ -82,12 +82,3 @@ def index_plan(plan: RecallPlan, threads: int = 1, *, filtered: bool = False) ->
         plan.n_candidates, None if filtered else plan.n_probes, None if filtered else plan.probe_margin,
         plan.rerank_margin, threads, plan.exact,
     )  # fmt: skip
-
-
-def _as_arrays(found: list[list[Found]], k: int) -> tuple[RowArray, FloatArray]:
-    keys: NDArray[np.int64] = np.full((len(found), k), -1)
-    scores = np.full((len(found), k), -np.inf, np.float32)
-    for i, of_query in enumerate(found):
-        keys[i, : len(of_query)] = [one.key for one in of_query]
-        scores[i, : len(of_query)] = [one.score for one in of_query]
-    return keys, scores

@@ -3,7 +3,7 @@
 import bisect
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,6 +35,26 @@ class Found(NamedTuple):
     place: tuple[int, int] | None = None
     vector_rank: int | None = None
     keyword_rank: int | None = None
+
+
+class Nearest(NamedTuple):
+    """What a search for vectors found: the rows of passages, best first, and their scores, (q, k) each.
+
+    After the last there are rows −1 and scores −inf.
+    """
+
+    rows: RowArray
+    scores: FloatArray
+
+    def each(self) -> Iterator[tuple[list[int], list[float]]]:
+        """Of each query, the rows and scores that there are."""
+        for rows, scores in zip(self.rows.tolist(), self.scores.tolist(), strict=True):
+            n = len(rows) if rows[-1] >= 0 else rows.index(-1)
+            yield rows[:n], scores[:n]
+
+    def not_below(self, score: float) -> "Nearest":
+        """Those of at least a score."""
+        return Nearest(np.where(self.scores >= score, self.rows, -1), self.scores)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +115,8 @@ class Snapshot:
     def nearest(
         self, queries: FloatArray, k: int, plan: Plan, allowed: Sequence[BoolArray] | None = None,
         effort: Effort | None = None,
-    ) -> list[list[Found]]:  # fmt: skip
-        """At most k documents for each query, best first, equal scores by row; of a document its best passage.
+    ) -> Nearest:  # fmt: skip
+        """At most k documents for each query, equal scores by row; of a document its best passage.
 
         queries: (q, d) of norm 1. allowed: of each view, which rows may be found, as `matching` gives them; None
             allows all. effort: added to.
@@ -108,17 +128,45 @@ class Snapshot:
                 (start, view.search(queries, wanted, plan, mask, effort))
                 for start, view, mask in zip(starts, views, masks, strict=False)
             ]
-            rows, scores = merge_found(parts, wanted) if parts else _nothing(len(queries))
-            found = self._documents(rows, scores, k)
+            passages = Nearest(*(merge_found(parts, wanted) if parts else _nothing(len(queries), k)))
+            if not self.is_cut:
+                return passages
+            found = self._best_passages(passages, k)
             # Several of the best passages may be of one document: then look further.
             if (
-                not self.is_cut
-                or wanted >= starts[-1]
-                or all(len(documents) == k for documents in found)
-                or not (rows[:, -1:] >= 0).any()
+                wanted >= starts[-1]
+                or bool((found.rows[:, -1] >= 0).all())
+                or not bool((passages.rows[:, -1] >= 0).any())
             ):
                 return found
             wanted *= 4
+
+    def keys_of(self, rows: RowArray) -> RowArray:
+        """The keys of the documents that rows are passages of, of the same shape; −1 for −1."""
+        if len(self.views) == 1:
+            return np.where(rows >= 0, self.views[0].keys[rows], -1)
+        keys = np.full(rows.shape, -1)
+        for inside, view, of_view in self._by_view(rows):
+            keys[inside] = view.keys[of_view]
+        return keys
+
+    def ids_of_rows(self, rows: RowArray) -> list[str]:
+        """The ids of the documents that rows, all of them ≥ 0, are passages of."""
+        if len(self.views) == 1:
+            return self.views[0].ids.at(rows)
+        ids = np.empty(len(rows), object)
+        for inside, view, of_view in self._by_view(rows):
+            ids[inside] = view.ids.at(of_view)
+        listed: list[str] = ids.tolist()
+        return listed
+
+    def found(self, near: Nearest) -> list[list[Found]]:
+        """For each query the documents, and where in them what was found is."""
+        place_of = self._place if self.is_cut else lambda row: None
+        return [
+            [Found(*one) for one in zip(keys, scores, map(place_of, rows), strict=False)]
+            for keys, (rows, scores) in zip(self.keys_of(near.rows).tolist(), near.each(), strict=True)
+        ]
 
     @lazily
     def _starts(self) -> list[int]:
@@ -134,42 +182,35 @@ class Snapshot:
     def _first_keys(self) -> RowArray:
         return np.array([view.keys[0] for view in self.views], np.int64)
 
-    def _documents(self, rows: RowArray, scores: FloatArray, k: int) -> list[list[Found]]:
-        """The documents that rows are passages of. rows, scores: (q, k'), −1 and −inf after the last."""
-        counts = np.count_nonzero(rows >= 0, axis=1).tolist()
-        if len(self.views) == 1:
-            keys = self.views[0].keys[rows]
-        else:
-            keys = np.empty_like(rows)
-            numbers = np.searchsorted(self._starts, rows, "right") - 1
-            for number in np.unique(numbers[rows >= 0]).tolist():
-                inside = numbers == number
-                keys[inside] = self.views[number].keys[rows[inside] - self._starts[number]]
-        of_queries = zip(counts, keys.tolist(), scores.tolist(), strict=True)
-        if not self.is_cut:
-            return [list(map(Found, keys[:n], scores[:n])) for n, keys, scores in of_queries]
-        return [
-            self._best_passages(rows[:n], keys, scores, k)
-            for rows, (n, keys, scores) in zip(rows.tolist(), of_queries, strict=True)
-        ]
+    def _by_view(self, rows: RowArray) -> Iterator[tuple[BoolArray, SegmentView, RowArray]]:
+        """Which of the rows are of a view, the view, and their numbers in it."""
+        numbers = np.searchsorted(self._starts, rows, "right") - 1  # −1 of the row −1
+        for number in np.unique(numbers[rows >= 0]).tolist():
+            inside = numbers == number
+            yield inside, self.views[number], rows[inside] - self._starts[number]
 
-    def _best_passages(
-        self, rows: Sequence[int], keys: Sequence[int], scores: Sequence[float], k: int
-    ) -> list[Found]:
-        found: dict[int, Found] = {}
-        for row, key, score in zip(rows, keys, scores, strict=False):
-            if len(found) == k:
-                break
-            if key not in found:
-                number = bisect.bisect_right(self._starts, row) - 1
-                places = self.views[number].places
-                place = None if places is None else places[row - self._starts[number]].tolist()
-                found[key] = Found(key, score, place and (place[0], place[1]))
-        return list(found.values())
+    def _place(self, row: int) -> tuple[int, int] | None:
+        """Where in its document a passage is, None where that is not cut."""
+        number = bisect.bisect_right(self._starts, row) - 1
+        places = self.views[number].places
+        if places is None:
+            return None
+        start, stop = places[row - self._starts[number]].tolist()
+        return start, stop
+
+    def _best_passages(self, passages: Nearest, k: int) -> Nearest:
+        """The best passage of each of the k best documents."""
+        found = Nearest(*_nothing(len(passages.rows), k))
+        for i, keys in enumerate(self.keys_of(passages.rows)):
+            of_documents = np.sort(np.unique(keys, return_index=True)[1])
+            best = of_documents[passages.rows[i, of_documents] >= 0][:k]
+            found.rows[i, : len(best)] = passages.rows[i, best]
+            found.scores[i, : len(best)] = passages.scores[i, best]
+        return found
 
 
-def _nothing(q: int) -> tuple[RowArray, FloatArray]:
-    return np.empty((q, 0), np.int64), np.empty((q, 0), np.float32)
+def _nothing(q: int, k: int) -> tuple[RowArray, FloatArray]:
+    return np.full((q, k), -1), np.full((q, k), -np.inf, np.float32)
 
 
 def load(root: Path, connection: apsw.Connection, last: Snapshot | None) -> Snapshot:

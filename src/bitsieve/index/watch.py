@@ -17,7 +17,7 @@ import numpy as np
 from ..arrays import BoolArray, FloatArray
 from ..errors import BitsieveError, RecallWarning, warn_caller
 from ..recall import ConfidenceSequence, recalls
-from .snapshot import Found, Snapshot
+from .snapshot import Nearest, Snapshot
 from .view import Plan
 
 WAITING = 64
@@ -48,7 +48,7 @@ class _Sample(NamedTuple):
     vector: FloatArray
     k: int
     allowed: Sequence[BoolArray] | None
-    scores: list[float]
+    scores: FloatArray
 
 
 class Watch:
@@ -87,16 +87,15 @@ class Watch:
         vectors: FloatArray,
         k: int,
         allowed: Sequence[BoolArray] | None,
-        lists: Sequence[Sequence[Found]],
+        near: Nearest,
     ) -> None:
         """What was just searched for, and found: some of it is taken."""
         if not self._is_here():
             return
-        for vector, found in zip(vectors, lists, strict=True):
+        for i in range(len(vectors)):
             if self._random.random() < self.rate:
-                sample = _Sample(
-                    snapshot, vector[np.newaxis].copy(), k, allowed, [one.score for one in found]
-                )
+                own = slice(i, i + 1)
+                sample = _Sample(snapshot, vectors[own].copy(), k, allowed, near.scores[own].copy())
                 with self._lock:
                     if self._stopped:
                         return
@@ -164,13 +163,13 @@ class Watch:
     def _compare(self, sample: _Sample) -> None:
         snapshot, vector, k, allowed, scores = sample
         try:
-            (true,) = snapshot.nearest(vector, k, Plan(exact=True), allowed)
+            true = snapshot.nearest(vector, k, Plan(exact=True), allowed)
         except BitsieveError:  # swept away, perhaps: the next search of a user will say it if it is damaged
             with self._lock:
                 self.dropped += 1
             return
         day = self._today()
-        day.add(float(recalls(_padded(scores, k), _padded([one.score for one in true], k))[0]))
+        day.add(float(recalls(scores, true.scores)[0]))
         told = day.told()
         self._told, self._changed = {**self._told, told.date: told}, True
         if told.upper < self.target_recall and not day.warned:
@@ -229,12 +228,6 @@ def today() -> str:
 def _confidence_of(confidence: float, number: int) -> float:
     """Of the day of a number, from 1, so that all days together are wrong at most as often as `confidence` allows."""
     return 1 - (1 - confidence) / (number * (number + 1))
-
-
-def _padded(scores: Sequence[float], k: int) -> FloatArray:
-    row = np.full((1, k), -np.inf, np.float32)
-    row[0, : len(scores)] = scores[:k]
-    return row
 
 
 def from_json(stored: Iterable[Mapping[str, Any]] | None) -> list[DayOfRecall]:

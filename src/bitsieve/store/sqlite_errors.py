@@ -1,8 +1,6 @@
 """SQLite's errors in bitsieve's words."""
 
 import errno
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
@@ -12,7 +10,7 @@ from .disk import explained
 
 CATALOG = "catalog.sqlite"
 
-_ERRNO = {
+_ERRNO: dict[type[BaseException], int] = {
     apsw.FullError: errno.ENOSPC,
     apsw.IOError: errno.EIO,
     apsw.ReadOnlyError: errno.EROFS,
@@ -22,20 +20,31 @@ _ERRNO = {
 }
 
 
-@contextmanager
-def explained_sql(path: Path) -> Iterator[None]:
-    """Turn an error of SQLite into DamageError or DiskError that names the file and says what to do."""
-    try:
-        with explained("use", path):
-            yield
-    except (apsw.CorruptError, apsw.NotADBError) as error:
-        raise _damaged(path) from error
-    except tuple(_ERRNO) as error:
+class explained_sql:  # noqa: N801 - a class, since every search enters it and a generator takes twice the time
+    """In a `with`, turns an error of SQLite into DamageError or DiskError that names the file and says what to do."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, OSError | apsw.Error):
+            _explain(error, self._path)
+
+
+def _explain(error: OSError | apsw.Error, path: Path) -> None:
+    """Raise what explains an error, unless nothing does."""
+    damaged = DamageError(f"{path} is damaged: restore the index from a backup")
+    if isinstance(error, apsw.CorruptError | apsw.NotADBError):
+        raise damaged from error
+    number = _ERRNO.get(type(error))
+    if number is not None:
         if getattr(error, "extendedresult", 0) in (apsw.SQLITE_IOERR_DATA, apsw.SQLITE_IOERR_SHORT_READ):
-            raise _damaged(path) from error
+            raise damaged from error
         with explained("use", path):
-            raise OSError(_ERRNO[type(error)], str(error)) from error
-
-
-def _damaged(path: Path) -> DamageError:
-    return DamageError(f"{path} is damaged: restore the index from a backup")
+            raise OSError(number, str(error)) from error
+    if isinstance(error, OSError):
+        with explained("use", path):
+            raise error
