@@ -75,7 +75,7 @@ crash: .venv/native ## kill writers 3,000 times, cut the power at every write, f
 	$(BIN)/python benchmarks/crash.py --save
 	BITSIEVE_EVERY_CRASH=1 $(BIN)/python -m pytest tests/index/test_power_cuts.py tests/index/test_failures.py
 
-damage: .venv/native ## damage every byte of a small index, one at a time (about an hour)
+damage: .venv/native ## damage every byte of a small index, one at a time (forty minutes on two cores)
 	$(BIN)/python benchmarks/damage.py --save
 
 clean: ## remove what the targets above made here

@@ -269,12 +269,21 @@ def test_stats_in_json_have_the_documented_shape(bitsieve: Run) -> None:
     assert stats == {
         "generation": 2, "model": MINILM, "dimension": 384, "n_documents": 5, "n_passages": 5, "n_deleted": 0,
         "kinds": ["exact"], "n_bits": None, "corrections": False,
-        "settings": {"dtype": "float32", "n_bits": 128, "tokenizer": "unicode61"},
+        "settings": {"dtype": "float32", "n_bits": 128, "tokenizer": "unicode61"}, "calibrations": [],
     }  # fmt: skip
     assert sizes["vectors"] > 5 * 384 * 4
-    assert (
-        "model      sentence-transformers/all-MiniLM-L6-v2, d=384" in bitsieve("stats", "notes.sieve").stdout
-    )
+    printed = bitsieve("stats", "notes.sieve").stdout
+    assert "model      sentence-transformers/all-MiniLM-L6-v2, d=384" in printed
+    assert "recall     not measured: bitsieve calibrate" in printed
+
+
+@pytest.mark.usefixtures("notes")
+def test_stats_tell_what_recall_is_known(bitsieve: Run) -> None:
+    bitsieve("calibrate", "notes.sieve", "-k", "3")
+    (known,) = as_json(bitsieve, "stats", "notes.sieve")["calibrations"]
+    assert (known["k"], known["highest"], known["n_queries"], known["sampled"]) == (3, 1.0, 0, True)
+    printed = bitsieve("stats", "notes.sieve").stdout
+    assert f"recall@3 up to 1.0000 can be asked for (all are compared, {known['date'][:10]})" in printed
 
 
 def test_json_has_every_character_whatever_the_pipe_takes(bitsieve: Run, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 import textwrap
+from collections.abc import Sequence
 from dataclasses import asdict
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from ..index import Hit, Hits
     from ..index.inspection import Stats
+    from ..recall import Calibration
 
 SNIPPET_LINES = 2
 INDENT = " " * 4
@@ -129,11 +131,15 @@ def stats(index: IndexFolder, as_json: AsJson = False) -> None:
     from .console import make_console, print_json, told
 
     with told("stopped"), Index.open(index) as opened:
-        found = opened.stats()
+        found, known = opened.stats(), [one.calibration for one in opened.calibrations()]
     if as_json:
-        print_json({name.rstrip("_"): value for name, value in asdict(found).items()})
+        fields = {name.rstrip("_"): value for name, value in asdict(found).items()}
+        names = ("k", "highest", "confidence", "n_queries", "sampled", "date")
+        print_json(
+            {**fields, "calibrations": [{name: getattr(one, name) for name in names} for one in known]}
+        )
         return
-    _print_stats(found, make_console().width)
+    _print_stats(found, known, make_console().width)
 
 
 def _as_dict(rank: int, hit: "Hit") -> dict[str, Any]:
@@ -200,7 +206,7 @@ def _snippet(text: str, query: str, width: int) -> list[str]:
     )
 
 
-def _print_stats(found: "Stats", width: int) -> None:
+def _print_stats(found: "Stats", known: "Sequence[Calibration]", width: int) -> None:
     documents = f"{found.n_documents:,}"
     if found.n_passages != found.n_documents:
         documents += f" in {found.n_passages:,} passages"
@@ -219,6 +225,7 @@ def _print_stats(found: "Stats", width: int) -> None:
         "codes": codes,
         "keywords": found.settings["tokenizer"],
         "segments": f"{len(found.kinds)}" + (f" ({kinds})" if kinds else ""),
+        "recall": "; ".join(map(_known_recall, known)) or "not measured: bitsieve calibrate",
         "on disk": f"{sum(found.bytes_.values()) / 1e6:,.1f} MB: "
         + ", ".join(f"{name} {size / 1e6:,.1f}" for name, size in sizes if size > 5e4),
     }
@@ -233,3 +240,9 @@ def _print_stats(found: "Stats", width: int) -> None:
                 break_on_hyphens=False,
             )
         )
+
+
+def _known_recall(known: "Calibration") -> str:
+    by = "passages of the index" if known.sampled else "queries"
+    how = f"{known.n_queries:,} {by}" if known.n_queries else "all are compared"
+    return f"recall@{known.k} up to {known.highest:.4f} can be asked for ({how}, {known.date[:10]})"

@@ -89,18 +89,24 @@ def check_min_score(min_score: Any) -> None:
         )
 
 
-def check_mode(mode: Any, syntax: bool, target_recall: Any) -> None:
-    """Raise InputError for a mode that there is not, or for what has no meaning in it."""
+def check_mode(mode: Any, *, syntax: bool, explain: Any, **effort: Any) -> None:
+    """Raise InputError for a mode that there is not, or for what has no meaning in it.
+
+    effort: by their names, how hard to look for vectors; None where nothing is said of it.
+    """
     if mode not in get_args(Mode):
         raise InputError(f"mode must be one of {', '.join(get_args(Mode))}, got {mode!r}")
     if mode == "vector" and syntax:
         raise InputError(
             "syntax=True is for the words of mode='keyword' or 'hybrid': give one of them, or leave syntax out"
         )
-    if mode == "keyword" and target_recall is not None:
+    of_vectors = [name for name, value in effort.items() if value is not None]
+    if explain == "lost":
+        of_vectors.append("explain='lost'")
+    if mode == "keyword" and of_vectors:
         raise InputError(
-            "target_recall is of the nearest vectors, and mode='keyword' searches by words alone: "
-            "give mode='vector' or 'hybrid', or leave target_recall out"
+            f"{of_vectors[0]} is of the nearest vectors, and mode='keyword' searches by words alone: "
+            f"give mode='vector' or 'hybrid', or leave {of_vectors[0]} out"
         )
 
 

@@ -123,7 +123,10 @@ class Searches(OpenIndex):
 
         queries: q texts. vectors: (q, d) of L2 norm 1. threads: that share the queries. The rest as in `search`.
         """
-        check_mode(mode, syntax, target_recall)
+        check_mode(
+            mode, syntax=syntax, explain=explain, target_recall=target_recall, n_candidates=n_candidates,
+            n_probes=n_probes, probe_margin=probe_margin,
+        )  # fmt: skip
         check_min_score(min_score)
         k = check_count(k, "k")
         if queries is None and (vectors is None or mode != "vector"):

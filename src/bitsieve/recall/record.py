@@ -72,9 +72,14 @@ class Calibration:
         """
         return cheapest(self.points, check_target(target_recall))
 
+    @property
+    def highest(self) -> float:
+        """The highest recall that a plan other than exact search is certified for; 1 where there is no other."""
+        return self.points[1].lower if len(self.points) > 1 else 1.0
+
     def reaches(self, target_recall: float) -> bool:
         """Whether a plan other than exact search is certified for the target, if there is any cheaper one at all."""
-        return len(self.points) == 1 or self.points[1].lower >= check_target(target_recall)
+        return self.highest >= check_target(target_recall)
 
     def warn_unless_reached(self, target_recall: float) -> None:
         """Warn where `plan_for` has only exact search to offer, though it is not the cheapest plan."""
