@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 NATIVE := CMakeLists.txt $(wildcard native/*.cpp native/*.hpp native/*.cmake)
 
-.PHONY: help setup native demo test check check-native check-arm format bench bench-scaling bench-index bench-filters bench-search bench-encoder bench-recall bench-coverage bench-drift crash damage clean
+.PHONY: help setup native demo test check check-native check-arm format bench bench-scaling bench-index bench-filters bench-search bench-encoder bench-recall bench-coverage bench-drift bench-readers crash damage clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
@@ -73,7 +73,10 @@ bench-drift: .venv/dev ## does a watch notice when French, or a topic, is added 
 
 crash: .venv/native ## kill writers 3,000 times, cut the power at every write, fail every step (about 20 minutes)
 	$(BIN)/python benchmarks/crash.py --save
-	BITSIEVE_EVERY_CRASH=1 $(BIN)/python -m pytest tests/index/test_power_cuts.py tests/index/test_failures.py
+	$(BIN)/python benchmarks/cuts_and_faults.py
+
+bench-readers: .venv/dev ## do eight readers see whole generations, and wait for nobody, while a writer commits 1,000 times?
+	$(BIN)/python benchmarks/readers.py --save
 
 damage: .venv/native ## damage every byte of a small index, one at a time (forty minutes on two cores)
 	$(BIN)/python benchmarks/damage.py --save

@@ -4,11 +4,10 @@ make bench-recall bench-encoder                 makes the results again
 .venv/bin/python benchmarks/readme_tables.py    prints the tables; a test compares them with the README
 """
 
-import json
-from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).parent / "results"
+from markdown_table import load, table
+
 DEPTHS = (50, 100, 200, 500, 1000)
 
 
@@ -58,7 +57,7 @@ def notebook_table() -> str:
             )
     rows += [pivots(index, both) for index in range(5)]
     head = ("figure", "bge-small: notebook", "here", "MiniLM: notebook", "here")
-    return markdown(head, rows)
+    return table(head, rows)
 
 
 def held_out_table() -> str:
@@ -76,7 +75,7 @@ def held_out_table() -> str:
                 found = recall(report, scoring, depth)
                 cells.append(f"{found['value']:.1%} ({found['low']:.1%} to {found['high']:.1%})")
         rows.append(tuple(cells))
-    return markdown(tuple(head), rows)
+    return table(tuple(head), rows)
 
 
 def encoder_table() -> str:
@@ -93,7 +92,7 @@ def encoder_table() -> str:
                 f"{result['target_ratio']} ×",
             )
         )
-    return markdown(("model", "FastEmbed `embed()`, texts/s", "bitsieve, texts/s", "ratio", "target"), rows)
+    return table(("model", "FastEmbed `embed()`, texts/s", "bitsieve, texts/s", "ratio", "target"), rows)
 
 
 def speed_table(results: str = "search-bench-1t.json") -> str:
@@ -113,18 +112,7 @@ def speed_table(results: str = "search-bench-1t.json") -> str:
         speeds = (at[kind][peer][target] for kind, target in columns)
         rows.append((peer, *(f"{speed:,.0f}" if speed else "–" for speed in speeds)))
     head = (f"{'one query' if kind == 'single' else 'batch'}, {target[1:]}" for kind, target in columns)
-    return markdown(("queries/s at recall@10 of", *head), rows)
-
-
-def threads_table() -> str:
-    """What a second thread brings to batches, of docs/search.md."""
-    report = load("threads.json")
-    batches = sorted({point["batch"] for point in report["points"]})
-    rows = []
-    for recall in sorted({point["recall"] for point in report["points"]}):
-        ratios = {point["batch"]: point["ratio"] for point in report["points"] if point["recall"] == recall}
-        rows.append((f"{recall:.3f}", *(f"{ratios[batch]:.2f} ×" for batch in batches)))
-    return markdown(("recall@10", *(f"batches of {batch:,}" for batch in batches)), rows)
+    return table(("queries/s at recall@10 of", *head), rows)
 
 
 def flat_table() -> str:
@@ -137,25 +125,7 @@ def flat_table() -> str:
             recalls = {point["n_candidates"]: point["recall"]["value"] for point in codes["points"]}
             label = f"{model}, {codes['bytes']} bytes{chosen}"
             rows.append((label, *(f"{recalls[depth]:.1%}" for depth in (50, 100, 200))))
-    return markdown(("recall@10 at", "50 candidates", "100", "200"), rows)
-
-
-def scaling_table() -> str:
-    """What more vectors cost, of docs/search.md."""
-    report = load("scaling.json")
-    rows = []
-    for size in report["sizes"]:
-        build = min(entry["build_seconds"] for entry in size["entries"])
-        speeds = (
-            size["at_recall"][kind][target] for kind in ("batch", "single") for target in ("0.95", "0.99")
-        )
-        rows.append((f"{size['n']:,}", f"{build:.1f} s", *(f"{speed:,.0f}" for speed in speeds)))
-    exponents = (
-        report["exponents"][kind][target] for kind in ("batch", "single") for target in ("0.95", "0.99")
-    )
-    rows.append(("a query's cost grows as", "", *(f"n^{exponent:.2f}" for exponent in exponents)))
-    head = ("synthetic vectors", "build", "batch .95", ".99", "single .95", ".99")
-    return markdown(head, rows)
+    return table(("recall@10 at", "50 candidates", "100", "200"), rows)
 
 
 def known_items_table() -> str:
@@ -170,49 +140,7 @@ def known_items_table() -> str:
             halves = [result[half][measure] for half in ("over_vector", "over_keyword") if half in result]
             cells.append(interval(min(halves, key=lambda over: over["value"]), 3, "+") if halves else "")
         rows.append((f"{result['mode']}: {', '.join((*model, last))}", *cells))
-    return markdown(
-        ("", "MRR@10", "recall@10", "MRR over the better half", "recall over the better half"), rows
-    )
-
-
-def coverage_table() -> str:
-    """How often calibrations miss, by the bound they rest on, and what the plans they choose cost."""
-    groups: dict[str, dict[tuple[int, str, float], dict[str, float]]] = {}
-    for result in load("coverage.json")["results"]:
-        key = (result["n_queries"], result["bound"], result["target"])
-        groups.setdefault(f"{result['data']}, {result['search']}", {})[key] = result
-    asked = ((500, 0.9), (500, 0.95), (500, 0.99), (1000, 0.99), (2000, 0.99))
-    rows = []
-    for name, of in groups.items():
-        missed = [
-            max(of[500, bound, target]["missed_at_worst"] for target in (0.9, 0.95, 0.99))
-            for bound in ("betting", "normal", "Hoeffding")
-        ]
-        dearer = [of[n, "betting", target]["dearer"] for n, target in asked]
-        dearer.insert(3, of[500, "betting", 0.99]["dearer_at_best"])
-        by_hoeffding = of[500, "Hoeffding", 0.95]["dearer"]
-        rows.append(
-            (name, *map("{:.1%}".format, missed), *map("{:.2f}".format, dearer), f"{by_hoeffding:.0f}")
-        )
-    head = ("", "missed: betting", "normal", "Hoeffding", "times as dear: 0.90", "0.95", "0.99")
-    return markdown((*head, "0.99 at best", "0.99, 1,000 queries", "0.99, 2,000", "0.95 by Hoeffding"), rows)
-
-
-def drift_table() -> str:
-    """What searches find as data drift, and after how many that a watch compared it warned."""
-    rows = []
-    for result in load("drift.json")["results"]:
-        cells = []
-        for day in result["days"]:
-            warned = f", warned after {day['warned_after']}" if day["warned_after"] else ""
-            cells.append(f"{day['recall']:.3f} ({day['n_candidates'] or 'exact'}){warned}")
-        rows.append((result["added"], *cells))
-    return markdown(("added", *(day["phase"] for day in result["days"])), rows)
-
-
-def load(name: str) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads((RESULTS / name).read_text())
-    return loaded
+    return table(("", "MRR@10", "recall@10", "MRR over the better half", "recall over the better half"), rows)
 
 
 def recall(report: dict[str, Any], scoring: str, depth: int) -> dict[str, float]:
@@ -253,11 +181,6 @@ def interval(estimate: dict[str, float], digits: int, sign: str = "") -> str:
 
 def signed(value: float, spec: str) -> str:
     return format(value, spec).replace("-", "−")
-
-
-def markdown(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = [head, ("---",) + ("---:",) * (len(head) - 1), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 if __name__ == "__main__":

@@ -84,3 +84,9 @@ def check_count(value: Any, name: str, *, least: int = 1) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
         raise InputError(f"{name} must be a whole number of at least {least}, got {value!r}")
     return int(value)
+
+
+def check_progress(progress: Any) -> None:
+    """Raise InputError when this is neither None nor something to be called."""
+    if progress is not None and not callable(progress):
+        raise InputError(f"progress must be a function that is called with (done, n), got {progress!r}")

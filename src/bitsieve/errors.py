@@ -116,16 +116,22 @@ RUNNERS = {"threading", "concurrent", "asyncio"}
 """Packages that call what others gave them: a line of theirs says nothing about who asked."""
 
 
-def warn_caller(text: str, category: type[Warning]) -> None:
-    """Warn at the line that called bitsieve; of bitsieve itself where none did, as in a thread or an executor."""
+def warn_caller(text: str, category: type[Warning], *, every_time: bool = False) -> None:
+    """Warn at the line that called bitsieve; of bitsieve itself where none did, as in a thread or an executor.
+
+    every_time: also where Python would show this text of that line only once, as it does unless it is told otherwise.
+    """
     here = sys._getframe()
-    frame, level = here.f_back, 2
+    frame = here.f_back
     while frame is not None and _package(frame) == _package(here):
-        frame, level = frame.f_back, level + 1
+        frame = frame.f_back
     if frame is None or _package(frame) in RUNNERS:
         warnings.warn_explicit(text, category, __package__ or "", 1)
-    else:
-        warnings.warn(text, category, stacklevel=level)
+        return
+    shown = {} if every_time else frame.f_globals.setdefault("__warningregistry__", {})
+    warnings.warn_explicit(
+        text, category, frame.f_code.co_filename, frame.f_lineno, frame.f_globals.get("__name__"), shown
+    )
 
 
 def _package(frame: FrameType) -> str:

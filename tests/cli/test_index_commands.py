@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from bitsieve import Encoder, Index
+from bitsieve.cli.filling import open_or_create
 
 from .conftest import SHARED_MODELS, Run
 
@@ -108,6 +109,22 @@ def test_adding_ids_that_are_there_adds_nothing_and_says_what_to_do(bitsieve: Ru
     with Index.open(notes) as index:
         assert len(index) == 5 + 3 + 3
         assert "second-2" in index
+
+
+def test_a_new_index_loads_its_model_once(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = []
+
+    class Counted(Encoder):
+        def __init__(self, model: str, **options: Any) -> None:
+            loaded.append(model)
+            super().__init__(model, cache=False, **options)
+
+    monkeypatch.setattr("bitsieve.encoder.Encoder", Counted)
+    path = str(models / "all-MiniLM-L6-v2-int8")
+    open_or_create(tmp_path / "new.sieve", path, {}, {}).close()
+    assert loaded == [path]
 
 
 @pytest.mark.usefixtures("needs_models", "articles")

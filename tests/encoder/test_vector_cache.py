@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -32,10 +31,8 @@ def minilm_path(models: Path) -> Path:
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> Iterator[VectorCache]:
-    cache = VectorCache(tmp_path)
-    yield cache
-    cache.close()
+def cache(tmp_path: Path) -> VectorCache:
+    return VectorCache(tmp_path)
 
 
 def rows(n: int, *, start: int = 0, d: int = D) -> list[tuple[bytes, FloatArray, int]]:
@@ -62,11 +59,9 @@ class TestFile:
         put = rows(1_203)  # more than one SELECT
         cache.put(MODEL, put)
         assert_found(cache, put)
-        cache.close()
         again = VectorCache(tmp_path)
         assert_found(again, put)
         assert again.contents() == [CachedModel(MODEL[1], MODEL[0], len(put), 4 * D * len(put))]
-        again.close()
 
     def test_knows_nothing_of_other_keys(self, cache: VectorCache) -> None:
         cache.put(MODEL, rows(3))
@@ -86,14 +81,12 @@ class TestFile:
         kept = [i for i, key in enumerate(keys(rows(1_000, d=d))) if cache.get([key], d)]
         assert kept == list(range(kept[0], 1_000))
         assert len(kept) * 4 * d > bound / 2
-        cache.close()
 
     @pytest.mark.parametrize("n_flips", [1, 40])
     def test_flipped_bits_never_return_another_vector(self, tmp_path: Path, n_flips: int) -> None:
         original = VectorCache(tmp_path / "original")
         put = rows(60)
         original.put(MODEL, put)
-        original.close()
         content = original.path.read_bytes()
         rng, n_returned = random.Random(1), 0
         for trial in range(60):
@@ -109,7 +102,6 @@ class TestFile:
                 found = cache.get(keys(put), D)
                 cache.put(MODEL, rows(5, start=100))
                 cache.contents()
-                cache.close()
             expected = {key: (vector, n_tokens) for key, vector, n_tokens in put}
             for key, (vector, n_tokens) in found.items():
                 np.testing.assert_array_equal(vector, expected[key][0])
@@ -339,4 +331,3 @@ def test_threads_share_one_cache(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(work, range(4))) == [40] * 4
     assert [model.n_vectors for model in cache.contents()] == [160]
-    cache.close()

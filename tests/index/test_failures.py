@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -46,7 +46,7 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", CALLS)
 def test_whatever_step_fails_the_index_is_searchable_and_the_next_attempt_works(
-    bases: Path, in_memory: Path, name: str
+    bases: Path, in_memory: Path, name: str, record_property: Callable[[str, object], None]
 ) -> None:
     call, place = CALLS[name], in_memory / "index"
 
@@ -71,20 +71,28 @@ def test_whatever_step_fails_the_index_is_searchable_and_the_next_attempt_works(
             index.upsert(**given(LATER))
         return steps
 
-    assert try_each_fault(bases / call.base, place, {**call.after, **LATER}, attempt) > 6
+    n = try_each_fault(bases / call.base, place, {**call.after, **LATER}, attempt)
+    record_property("faults", n)
+    assert n > 6
 
 
-def test_whatever_step_of_opening_fails_the_next_attempt_works(bases: Path, in_memory: Path) -> None:
+def test_whatever_step_of_opening_fails_the_next_attempt_works(
+    bases: Path, in_memory: Path, record_property: Callable[[str, object], None]
+) -> None:
     place = in_memory / "index"
 
     def attempt(disk: FaultyDisk, fault: Fault) -> range:
         error_of(lambda: Index.open(place, write=True, disk=disk).close(), fault)
         return range(len(disk.begun))
 
-    assert try_each_fault(bases / "killed", place, HELD, attempt) > 10
+    n = try_each_fault(bases / "killed", place, HELD, attempt)
+    record_property("faults", n)
+    assert n > 10
 
 
-def test_whatever_step_of_closing_fails_nothing_is_lost(bases: Path, in_memory: Path) -> None:
+def test_whatever_step_of_closing_fails_nothing_is_lost(
+    bases: Path, in_memory: Path, record_property: Callable[[str, object], None]
+) -> None:
     call, place = CALLS["add, merging"], in_memory / "index"
 
     def attempt(disk: FaultyDisk, fault: Fault) -> range:
@@ -94,10 +102,14 @@ def test_whatever_step_of_closing_fails_nothing_is_lost(bases: Path, in_memory: 
         error_of(index.close, fault)
         return range(first, len(disk.begun))
 
-    assert try_each_fault(bases / call.base, place, call.after, attempt) > 6
+    n = try_each_fault(bases / call.base, place, call.after, attempt)
+    record_property("faults", n)
+    assert n > 6
 
 
-def test_whatever_step_of_making_an_index_fails_the_next_attempt_works(in_memory: Path) -> None:
+def test_whatever_step_of_making_an_index_fails_the_next_attempt_works(
+    in_memory: Path, record_property: Callable[[str, object], None]
+) -> None:
     place = in_memory / "index"
 
     def attempt(disk: FaultyDisk, fault: Fault) -> range:
@@ -109,7 +121,9 @@ def test_whatever_step_of_making_an_index_fails_the_next_attempt_works(in_memory
                 Index.create(place, dimension=D).close()
         return steps
 
-    assert try_each_fault(None, place, {}, attempt) > 20
+    n = try_each_fault(None, place, {}, attempt)
+    record_property("faults", n)
+    assert n > 20
 
 
 class InterruptedDisk(RecordingDisk):
@@ -131,7 +145,9 @@ class InterruptedDisk(RecordingDisk):
 
 
 @pytest.mark.parametrize("name", ["add, merging", "upsert", "delete", "compact", "refit"])
-def test_an_index_goes_on_after_an_interruption_at_any_step(bases: Path, in_memory: Path, name: str) -> None:
+def test_an_index_goes_on_after_an_interruption_at_any_step(
+    bases: Path, in_memory: Path, name: str, record_property: Callable[[str, object], None]
+) -> None:
     call, place = CALLS[name], in_memory / "index"
 
     def interrupted(number: int, after: bool) -> bool:
@@ -156,6 +172,7 @@ def test_an_index_goes_on_after_an_interruption_at_any_step(bases: Path, in_memo
     number = 0
     while interrupted(number, after=False) and interrupted(number, after=True):
         number += 1
+    record_property("interruptions", 2 * number)
     assert number > 1
 
 

@@ -121,8 +121,15 @@ def test_numbers_of_numpy_are_numbers(index: Index) -> None:
         assert len(index.search(vector=VECTORS[0], k=k)) == len(index.similar("monet", k)) == 1
 
 
-def test_similar_leaves_itself_out(index: Index) -> None:
-    assert {hit.id for hit in index.similar("monet", k=5)} == {"press", "3"}
+def test_similar_finds_the_nearest_in_order_and_leaves_itself_out(index: Index) -> None:
+    expected = [hit for hit in index.search(vector=VECTORS[0], k=3) if hit.id != "monet"]
+    assert len(expected) == 2
+    assert index.similar("monet", k=5) == expected
+    assert index.similar("monet", k=1) == expected[:1]
+    assert index.similar("monet", min_score=expected[0].score) == expected[:1]
+    assert index.similar("monet", where={"year": {"$exists": True}}) == [
+        hit for hit in expected if "year" in hit.metadata
+    ]
     with pytest.raises(InputError, match="no document 'nobody'"):
         index.similar("nobody")
 
@@ -183,6 +190,8 @@ def test_explain_tells_what_was_done(index: Index) -> None:
         ({"texts": ["x"], "vectors": unit_vectors(1, 16)}, ModelMismatchError, "d=16, the index holds d=32"),
         ({"texts": ["x"], "vectors": 2 * unit_vectors(1)}, InputError, "L2 norm 1"),
         ({"texts": ["x"], "vectors": unit_vectors(1), "chunk": True}, InputError, "chunk cuts texts"),
+        ({"texts": ["x"], "chunk": "yes"}, InputError, "chunk must be True, False or a bitsieve.Chunking"),
+        ({"texts": ["x"], "progress": True}, InputError, "progress must be a function that is called"),
         ({}, InputError, "nothing to add"),
     ],
 )
@@ -243,9 +252,26 @@ def test_delete_takes_ids_or_a_where(index: Index) -> None:
         index.delete(["monet"], where={})
 
 
-def test_a_condition_that_says_nothing_deletes_nothing(index: Index) -> None:
+@pytest.mark.parametrize(
+    "where", [{"year": {"$in": []}}, {"$not": {}}, {"$and": [{"year": 1906}, {"$not": {}}]}]
+)
+def test_a_condition_that_nothing_matches_deletes_nothing(index: Index, where: dict[str, Any]) -> None:
+    assert (index.delete(where=where), len(index)) == (0, 3)
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {},
+        {"$and": [{}]},
+        {"$or": [{"year": 1906}, {"$and": [{}]}]},
+        {"$not": {"year": {"$in": []}}},
+        {"$not": {"$not": {}}},
+    ],
+)
+def test_a_condition_that_says_nothing_deletes_nothing(index: Index, where: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="matches every document: say which to delete, or make a new index"):
-        index.delete(where={})
+        index.delete(where=where)
     assert len(index) == 3
     assert len(index.search(vector=VECTORS[0], where={})) == 3  # to find, it leaves out nothing
 

@@ -27,17 +27,43 @@ def test_another_model_is_refused_with_the_remedy(of_minilm: Path, e5: Encoder) 
     assert "e5-small-v2" in str(caught.value)
 
 
-def test_another_models_folder_is_refused_when_it_is_first_used(of_minilm: Path, models: Path) -> None:
-    with Index.open(of_minilm, model=models / "e5-small-v2-int8") as index:
-        assert index.get("0").text == TEXTS[0]  # what needs no model does not load it
+@pytest.mark.parametrize("write", [False, True])
+def test_another_model_that_is_named_is_refused_before_anything_is_opened(
+    of_minilm: Path, models: Path, tmp_path: Path, write: bool
+) -> None:
+    others: dict[str | Path, str] = {
+        models / "e5-small-v2-int8": "its files differ",
+        str(models / "bge-small-en-v1.5"): "its files differ",
+        "intfloat/multilingual-e5-large": "of which there are no files here",
+    }
+    for other, why in others.items():
+        with pytest.raises(ModelMismatchError, match=rf"{why}.* with Index\.reembed") as caught:
+            Index.open(of_minilm, write=write, model=other)
+        assert "made with 'sentence-transformers/all-MiniLM-L6-v2'" in str(caught.value)
+    for nothing, message in ((tmp_path / "gone", "is no folder"), ("acme/none", "no model is called")):
+        with pytest.raises(ModelError, match=message):
+            Index.open(of_minilm, write=write, model=nothing)
+    with Index.open(of_minilm, write=True) as index:  # nobody has kept the lock
+        assert len(index) == 4
+
+
+def test_a_model_is_not_loaded_for_what_needs_none(of_minilm: Path, models: Path) -> None:
+    with Index.open(of_minilm, model=models / "all-MiniLM-L6-v2-int8") as index:
+        assert index.get("0").text == TEXTS[0]
         assert index.search("yeast", mode="keyword")[0].id == BREAD
-        for _ in range(2):
-            with pytest.raises(ModelMismatchError, match=r"Index\.reembed"):
-                index.search(QUERY)
+        assert index._source._encoder is None
 
 
-def test_no_text_is_added_by_another_model(of_minilm: Path, models: Path) -> None:
-    with Index.open(of_minilm, write=True, model=models / "e5-small-v2-int8") as index:
+def test_a_folder_in_which_another_model_has_come_to_lie_is_refused(models: Path, tmp_path: Path) -> None:
+    for name in ("bge-small-en-v1.5", "all-MiniLM-L6-v2-int8"):  # which takes fewer tokens
+        shutil.rmtree(tmp_path / "model", ignore_errors=True)
+        shutil.copytree(models / name, tmp_path / "model", copy_function=shutil.copyfile)
+        (tmp_path / "model").chmod(0o755)
+        if not (tmp_path / "index").exists():
+            index_of(tmp_path / "model", tmp_path / "index")
+    with Index.open(tmp_path / "index", write=True) as index:
+        with pytest.raises(ModelMismatchError, match=r"max_tokens is 512.*Index\.reembed"):
+            index.search(QUERY)
         with pytest.raises(ModelMismatchError):
             index.add(["A text that the wrong model would embed."])
         assert len(index) == 4

@@ -170,9 +170,11 @@ def test_the_history_has_all_that_writing_does(recorded: Recorded) -> None:
 
 
 def test_whenever_the_power_is_cut_the_last_commit_or_the_one_in_flight_is_there(
-    recorded: Recorded, in_memory: Path
+    recorded: Recorded, in_memory: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    assert assert_all_committed(recorded, share_of(recorded), in_memory / "state") > SAMPLE / 3
+    n = assert_all_committed(recorded, share_of(recorded), in_memory / "state")
+    record_property("power_cuts", n)
+    assert n > SAMPLE / 3
 
 
 def test_a_journal_that_comes_back_is_no_index(recorded: Recorded, in_memory: Path) -> None:
@@ -191,17 +193,20 @@ def test_a_journal_that_comes_back_is_no_index(recorded: Recorded, in_memory: Pa
 
 
 def test_the_same_holds_when_the_writer_was_killed_before_and_another_goes_on(
-    recorded: Recorded, in_memory: Path
+    recorded: Recorded, in_memory: Path, record_property: Callable[[str, object], None]
 ) -> None:
     def all_written(i: int) -> bool:
         """A commit is in the -wal whole, and not yet synced."""
         return recorded.log[i].operation == "sync" and recorded.log[i].path == "index/catalog.sqlite-wal"
 
     moments = [i for i in range(1, len(recorded.log)) if all_written(i) or EVERY]
+    n = 0
     for moment in moments:
         goes_on = after_a_kill(recorded, moment, in_memory / "killed")
         share = 0.005 if EVERY else share_of(goes_on, moment, SAMPLE // len(moments))
-        assert_all_committed(goes_on, share, in_memory / "state", moment)
+        n += assert_all_committed(goes_on, share, in_memory / "state", moment)
+    record_property("power_cuts", n)
+    assert n > SAMPLE / 3
 
 
 def after_a_kill(recorded: Recorded, moment: int, root: Path) -> Recorded:

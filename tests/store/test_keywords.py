@@ -2,9 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import apsw
@@ -13,9 +11,7 @@ import pytest
 
 from bitsieve.errors import InputError
 from bitsieve.store import documents, keywords
-from bitsieve.store.catalog import Catalog
-from bitsieve.store.disk import Disk
-from bitsieve.store.keywords import TOKENIZERS, best_by_keywords
+from bitsieve.store.keywords import best_by_keywords
 
 pytestmark = pytest.mark.usefixtures("no_syncs")
 
@@ -26,22 +22,6 @@ RARE_AND_COMMON = [
     for row in range(100)
 ]
 """100 texts: "every" in all, "often" in a quarter, "rare0" to "rare4" in one each."""
-
-
-@pytest.fixture
-def opened(tmp_path: Path) -> Open:
-    @contextmanager
-    def open_catalog(
-        texts: Texts, tokenizer: str = "unicode61", metadata: Texts | None = None
-    ) -> Iterator[Any]:
-        catalog = Catalog.create(tmp_path, Disk(), {}, TOKENIZERS[tokenizer])
-        with catalog.writing() as (connection, _):
-            documents.insert(connection, 1, [f"id{row}" for row in range(len(texts))], texts, metadata)
-        with catalog.reading() as connection:
-            yield connection
-        catalog.close()
-
-    return open_catalog
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from ..errors import BitsieveError
 from ..version import __version__
-from . import advise, cache, experiments, index, info, models, recall, search, upkeep
+from . import advise, cache, experiments, index, info, interrupts, models, recall, search, upkeep
 
 
 class Commands(TyperGroup):
@@ -80,12 +80,17 @@ def _options(
 
 
 def main() -> None:
-    """Run a command; an error is one message and exit code 1."""
+    """Run a command; an error is one message and exit code 1, Ctrl-C is exit code 130."""
+    interrupts.listen()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a pipe may take less than UTF-8, on Windows for one
     try:
         app()
+    except SystemExit as end:
+        if end.code == interrupts.EXIT_CODE:
+            interrupts.leave()
+        raise
     except BitsieveError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(1)

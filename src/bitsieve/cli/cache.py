@@ -26,13 +26,11 @@ def show(context: typer.Context) -> None:
 
     with told():
         folder = cache_dir()
-        cache = VectorCache(folder)
         title = f"cache in {folder}"
         table = Table("what", "of", "how many", "size", title=escape(title), title_justify="left")
-        for model in cache.contents():
+        for model in VectorCache(folder).contents():
             of = escape(f"{model.name} {model.digest[:8]}")
             table.add_row("vectors", of, f"{model.n_vectors:,}", _size(model.size_bytes))
-        cache.close()
         for part, label in PARTS.items():
             for entry in sorted((folder / part).glob("*")):
                 if entry.is_dir():

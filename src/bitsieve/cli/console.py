@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from .interrupts import EXIT_CODE
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -76,7 +78,7 @@ def told(stopped: str = KEPT) -> Iterator[None]:
             yield
         except KeyboardInterrupt:
             print(stopped, file=sys.stderr)
-            raise SystemExit(130) from None
+            raise SystemExit(EXIT_CODE) from None
         finally:
             log.removeHandler(handler)
 

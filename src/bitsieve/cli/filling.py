@@ -65,20 +65,21 @@ def open_or_create(
     from ..index import Index
     from .console import waiting
 
-    def encoder() -> Encoder:
+    def load() -> Encoder:
         if isinstance(model, Encoder):
             return model
         with waiting("loading the model"):
             return Encoder(model or DEMO_MODEL, **of_model)
 
     asked = model is not None or any(value is not None for value in of_model.values())
+    encoder = load() if asked else None
     given = {name: value for name, value in settings.items() if value is not None}
     try:
-        opened = Index.open(path, write=True, model=encoder() if asked else None)
+        opened = Index.open(path, write=True, model=encoder)
     except NewerFormatError:
         raise
     except FormatError:  # none yet, or killed before its first commit; where other things are, create refuses
-        return Index.create(path, model=encoder(), **given)
+        return Index.create(path, model=encoder or load(), **given)
     present = opened.stats().settings
     for name, value in given.items():
         if value != present[name]:

@@ -12,7 +12,7 @@ import threading
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,17 +65,12 @@ class VectorCache:
     """The vectors of earlier runs in `folder`. A cache that fails is a warning, never an error."""
 
     def __init__(self, folder: Path, *, bound: int | None = None) -> None:
-        self._database: sqlite3.Connection | None = None
-        self._lock = threading.RLock()  # threads that share an Encoder share the one connection
+        self._usable = True
+        self._lock = threading.Lock()  # threads that share an Encoder: one says what is wrong
         self.path = folder / "vectors-1.sqlite"
         self._bound = max_bytes() if bound is None else bound
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._database = self._open()
-        except (OSError, sqlite3.OperationalError) as error:
-            self._give_up(error)
-        except _DAMAGE as error:
-            self._start_anew(error)
+        with self._open_database():
+            pass  # whoever asks for a cache that cannot be used hears of it now
 
     def get(self, keys: Sequence[bytes], dimension: int) -> dict[bytes, tuple[FloatArray, int]]:
         """The cached ones among `keys`: key → (vector (d,) float32, tokens of the uncut text)."""
@@ -123,35 +118,38 @@ class VectorCache:
 
     def clear(self) -> None:
         """Forget everything and give the space back."""
-        self.close()
-        for path in self.path.parent.glob(self.path.name + "*"):
-            path.unlink()
-
-    def close(self) -> None:
-        """Close the file."""
         with self._lock:
-            if self._database is not None:
-                self._database.close()
-                self._database = None
-
-    def __del__(self) -> None:
-        self.close()  # from Python 3.13 on a connection left open is a ResourceWarning
+            for path in self.path.parent.glob(self.path.name + "*"):
+                path.unlink()
 
     @contextmanager
     def _open_database(self) -> Iterator[sqlite3.Connection | None]:
-        """The database, if there is one, for one thread at a time; what goes wrong with it ends here."""
+        """The database, if there is one, for one thread at a time.
+
+        It is opened for each use, so that none is left for a `__del__` to close: a Ctrl-C there is lost.
+        """
         with self._lock:
-            try:
-                yield self._database
-            except sqlite3.ProgrammingError:
-                raise  # a mistake of ours, not damage
-            except sqlite3.OperationalError as error:
-                self._give_up(error)
-            except _DAMAGE as error:
-                self._start_anew(error)
+            database = None
+            with self._survived():
+                database = self._open() if self._usable else None
+            with self._survived(), closing(database) if database else nullcontext():
+                yield database
+
+    @contextmanager
+    def _survived(self) -> Iterator[None]:
+        """What goes wrong with the database ends here."""
+        try:
+            yield
+        except sqlite3.ProgrammingError:
+            raise  # a mistake of ours, not damage
+        except (OSError, sqlite3.OperationalError) as error:
+            self._give_up(error)
+        except _DAMAGE as error:
+            self._set_aside(error)
 
     def _open(self) -> sqlite3.Connection:
-        database = sqlite3.connect(self.path, timeout=30, check_same_thread=False)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        database = sqlite3.connect(self.path, timeout=30)
         database.text_factory = lambda text: text.decode(errors="replace")  # a flipped bit is no error
         try:
             database.executescript(_SCHEMA)
@@ -180,8 +178,7 @@ class VectorCache:
                     (max(1, count // 10),),
                 )
 
-    def _start_anew(self, error: Exception) -> None:
-        self.close()
+    def _set_aside(self, error: Exception) -> None:
         aside = self.path.with_name(f"{self.path.name}.damaged-{time.time_ns()}")
         warn_caller(
             f"the vector cache {self.path} cannot be read ({error}): set aside as {aside.name}, begun anew",
@@ -189,12 +186,11 @@ class VectorCache:
         )
         try:
             self.path.replace(aside)
-            self._database = self._open()
-        except (OSError, sqlite3.Error) as second:
+        except OSError as second:
             self._give_up(second)
 
     def _give_up(self, error: Exception) -> None:
-        self.close()
+        self._usable = False
         warn_caller(
             f"no vector cache: {self.path} cannot be used ({error}): "
             "set BITSIEVE_CACHE_DIR to a folder you can write to",

@@ -165,6 +165,7 @@ class Encoder:
                 f"{n_truncated:,} of {len(prefixed):,} texts are longer than {self.model.max_tokens} tokens "
                 "and were cut there",
                 TruncationWarning,
+                every_time=True,
             )
         return vectors
 

@@ -1,11 +1,12 @@
 """What a model is run with: the spelling of its name, pooling, limit, prefixes. What the caller says goes first."""
 
+import os
 from pathlib import Path
 
 from ..arrays import check_count
 from ..errors import InputError, ModelError
 from . import hub
-from .files import ModelFiles, is_path
+from .files import ModelFiles, cached, is_path, open_folder
 from .registry import KNOWN, LISTED_PREFIXES
 from .runtime import folder_pooling, token_limit
 
@@ -19,6 +20,16 @@ def canonical_name(name: str) -> str:
             "tokenizer.json is named by its path, such as ./my-model"
         )
     return spellings[name.lower()]
+
+
+def files_here(model: str | Path) -> dict[str, str] | None:
+    """The sha256 of a model's files by their names, None where they are not on this machine. Nothing is fetched or run.
+
+    Raises: ModelError when no model is called so, or a folder holds none; DigestError when a file was changed.
+    """
+    name = os.fspath(model)
+    files = open_folder(name) if is_path(name) else cached(canonical_name(name))
+    return None if files is None else files.digests
 
 
 def model_name(name: str, files: ModelFiles) -> str:

@@ -23,6 +23,7 @@ from .fusion import fuse
 from .hits import Hit, Hits, Passage, Step
 from .lost import find_lost
 from .model import VectorSource
+from .passages_by_words import with_places
 from .rows import WHOLE
 from .snapshot import Found, Nearest, Snapshot
 from .view import Plan
@@ -158,7 +159,10 @@ def answer(
         hits = _ids_and_scores(snapshot, near, request.min_score)
     else:
         lists = _lists(snapshot, request, near, words)
-        hits = _with_ids(snapshot, lists) if request.ids_only else _with_documents(connection, lists)
+        if request.ids_only:
+            hits = _with_ids(snapshot, lists)
+        else:
+            hits = _with_documents(connection, snapshot, request, lists, texts)
     n_hits = sum(map(len, hits))
     steps.add("documents", n_hits, n_hits)
     answers = [Hits(of_query, snapshot.generation) for of_query in hits]
@@ -220,11 +224,21 @@ def _with_ids(snapshot: Snapshot, lists: Sequence[Sequence[Found]]) -> list[list
     return [[Hit(next(ids), score, None, None, *ranks) for _, score, _, *ranks in found] for found in lists]
 
 
-def _with_documents(connection: apsw.Connection, lists: Sequence[Sequence[Found]]) -> list[list[Hit]]:
+def _with_documents(
+    connection: apsw.Connection,
+    snapshot: Snapshot,
+    request: Request,
+    lists: Sequence[Sequence[Found]],
+    texts: Sequence[str] | None,
+) -> list[list[Hit]]:
     keys = {one.key for found in lists for one in found}
     of_keys = documents.by_keys(connection, sorted(keys))  # in the order in which they lie on the disk
     if len(of_keys) < len(keys):
         raise DamageError(f"{CATALOG} has not all documents that the segments have: restore it from a backup")
+    if texts is not None and snapshot.is_cut:
+        lists = with_places(
+            connection, snapshot, lists, texts, of_keys, request.tokenizer, syntax=request.syntax
+        )
     return [[_hit(of_keys[one.key], one) for one in found] for found in lists]
 
 

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays import check_progress
 from ..errors import InputError
 from ..store import documents
 from ..store.disk import Disk
 from ..store.documents import Document
+from ..store.where import matches_all, parse_where
 from .backup import backup
 from .given import check_documents, check_id, check_ids
 from .inspection import Finding, Stats, stats_of, verify
@@ -74,7 +76,8 @@ class Index(Recalls):
         write: to add and delete, as the only writer. model: where the index's model is now, a name, a folder or an
             Encoder, if it is not where it was. disk: for tests.
         Raises: FormatError where there is no index; NewerFormatError when a newer bitsieve made it; DamageError;
-            ModelMismatchError when `model` is another one; IndexLockedError when another is writing; DiskError.
+            ModelMismatchError when `model` is another one, as far as its files tell: settings are compared when it is
+            first used; ModelError when it is none; IndexLockedError when another is writing; DiskError.
         """
         return cls(open_files(path, write, model, disk or Disk()))
 
@@ -132,12 +135,14 @@ class Index(Recalls):
 
         ids: one, or several.
         Returns: how many there were. Ids that are not in the index are passed over.
-        Raises: InputError unless one of the two is given, or for an empty `where`; DiskError.
+        Raises: InputError unless one of the two is given, or for a `where` that every document matches; DiskError.
         """
         if (ids is None) == (where is None):
             raise InputError("delete takes ids or a where, one of them")
-        if isinstance(where, Mapping) and not where:
-            raise InputError("where={} matches every document: say which to delete, or make a new index")
+        if where is not None and matches_all(parse_where(where)):
+            raise InputError(
+                f"where={where!r} matches every document: say which to delete, or make a new index"
+            )
         one = isinstance(ids, str | int | np.integer)
         names = [] if ids is None else check_ids([ids] if one else ids, unique=False)
         with self._alone() as writer:
@@ -221,6 +226,7 @@ class Index(Recalls):
         chunk: as in `add`, for all texts. progress: called with (done, n) as passages are embedded.
         Raises: InputError when there are documents without a text; ModelError; DiskError.
         """
+        check_progress(progress)
         with self._alone() as writer:
             self._follow(self._source)  # one that was interrupted may have been committed
             facts, encoder = describe(model, None)
@@ -239,7 +245,9 @@ class Index(Recalls):
             self._follow(self._source)  # a `reembed` that was interrupted may have been committed
             own = None if vectors is None else self._source.check(vectors)
             given = check_documents(texts, ids, metadata, None if own is None else len(own))
-            if own is not None and chunk:
+            check_progress(progress)
+            chunking = check_chunking(chunk)
+            if own is not None and chunking:
                 raise InputError("chunk cuts texts before they are embedded: give texts without vectors")
             if replace and given.ids is None:
                 raise InputError("upsert replaces by id: give ids")
@@ -250,5 +258,5 @@ class Index(Recalls):
             if own is not None:
                 passages = Rows(np.arange(given.n), own, None)
             else:
-                passages = self._source.passages(given.texts or [], check_chunking(chunk), progress)
+                passages = self._source.passages(given.texts or [], chunking, progress)
             return writer.add(given, passages, replace=replace)

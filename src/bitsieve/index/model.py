@@ -46,9 +46,11 @@ class VectorSource:
             self._encoder = model
             return
         self._source = Path(model) if isinstance(model, os.PathLike) else model
-        if facts["fingerprint"] is None and str(model) != facts["name"]:
+        if self.embeds:
+            self._check_files(model)
+        elif str(model) != self.name:
             raise ModelMismatchError(
-                f"the index holds vectors of {facts['name']!r}, not of {str(model)!r}: open it without model=, or "
+                f"the index holds vectors of {self.name!r}, not of {str(model)!r}: open it without model=, or "
                 "add these vectors to an index of their own"
             )
 
@@ -70,7 +72,7 @@ class VectorSource:
             made the index's vectors.
         """
         if self._encoder is None:
-            if self._facts["fingerprint"] is None:
+            if not self.embeds:
                 raise InputError(
                     f"the index was made for vectors of your own ({self.name}): give vectors, since it has no model "
                     "to embed texts with"
@@ -127,17 +129,34 @@ class VectorSource:
             raise ModelError(
                 f"{error}\nThe index needs this model: open it with model=, the folder where it is now (--model)"
             ) from error
+        except InputError as error:  # its files have become those of a model that these settings do not suit
+            raise self._mismatch(str(self._source or self.name), str(error)) from error
         self._check(encoder)
         return encoder
 
     def _check(self, encoder: "Encoder") -> None:
-        if encoder.model.fingerprint != self._facts["fingerprint"]:
-            raise ModelMismatchError(
-                f"the index was made with {self.name!r} (fingerprint {str(self._facts['fingerprint'])[:12]}), this is "
-                f"{encoder.model.name!r} (fingerprint {encoder.model.fingerprint[:12]}; files, pooling, limit or "
-                "prefixes differ): open it with the model it was made with, or move it to this one with "
-                "Index.reembed"
-            )
+        own = encoder.model
+        if own.fingerprint != self._facts["fingerprint"]:
+            differs = f"fingerprint {own.fingerprint[:12]}; files, pooling, limit or prefixes differ"
+            raise self._mismatch(own.name, differs)
+
+    def _check_files(self, model: str | Path) -> None:
+        """Whether a model that is named has the files of the index's own, as far as they are here; nothing is run."""
+        from ..encoder import files_here
+
+        if str(model).lower() == self.name.lower():
+            return  # looked for when it is first used
+        files = files_here(model)
+        if files is None:
+            raise self._mismatch(str(model), "of which there are no files here")
+        if files != self._facts["model"]["files"]:
+            raise self._mismatch(str(model), "its files differ")
+
+    def _mismatch(self, other: str, why: str) -> ModelMismatchError:
+        return ModelMismatchError(
+            f"the index was made with {self.name!r} (fingerprint {str(self._facts['fingerprint'])[:12]}), this is "
+            f"{other!r} ({why}): open it with the model it was made with, or move it to this one with Index.reembed"
+        )
 
 
 def describe(
@@ -180,8 +199,10 @@ def describe(
 
 def check_chunking(chunk: "bool | Chunking") -> "Chunking | None":
     """What `chunk` of `Index.add` says."""
-    if isinstance(chunk, bool):
-        from ..encoder import Chunking
+    if chunk is False:
+        return None
+    from ..encoder import Chunking
 
-        return Chunking() if chunk else None
-    return chunk
+    if chunk is not True and not isinstance(chunk, Chunking):
+        raise InputError(f"chunk must be True, False or a bitsieve.Chunking, got {chunk!r}")
+    return Chunking() if chunk is True else chunk

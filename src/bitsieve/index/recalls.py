@@ -9,7 +9,7 @@ import apsw
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..arrays import FloatArray, check_count
+from ..arrays import FloatArray, check_count, check_progress
 from ..errors import InputError
 from ..recall import Calibration, Progress, interval
 from ..recall.bounds import check_confidence
@@ -80,6 +80,7 @@ class Recalls(Searches):
         Raises: InputError; ModelError. Warns: RecallWarning when the target is not reached.
         """
         target, k = check_target(target_recall), check_count(k, "k")
+        check_progress(progress)
         asked = None if queries is None else check_asked(queries)
         calibrated = self._on_newest(
             lambda source, snapshot: calibrate_snapshot(
@@ -132,6 +133,7 @@ class Recalls(Searches):
         Raises: InputError; ModelError.
         """
         k, n_queries = check_count(k, "k"), check_count(n_queries, "n_queries")
+        check_progress(progress)
         confidence, seed = check_confidence(confidence), check_count(seed, "seed", least=0)
         asked = None if queries is None else check_asked(queries)
         plan = check_plan(n_candidates, n_probes, probe_margin, 1)

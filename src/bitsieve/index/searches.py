@@ -179,14 +179,22 @@ class Searches(OpenIndex):
             hits.chosen = None if where is not None else chosen  # under a filter nothing is certified
         return found
 
-    def similar(self, id: str | int, k: int = 10, *, where: Mapping[str, Any] | None = None) -> Hits:  # noqa: A002
+    def similar(
+        self,
+        id: str | int,  # noqa: A002
+        k: int = 10,
+        *,
+        where: Mapping[str, Any] | None = None,
+        min_score: float | None = None,
+    ) -> Hits:
         """The documents nearest to one of the index, without itself; of several passages, to their mean direction.
 
-        Raises: InputError when there is no such document.
+        where, min_score: as in `search`. Raises: InputError when there is no such document.
         """
         k = check_count(k, "k")
         name = check_id(id)
-        request = Request(k + 1, "vector", Plan(), self._files.tokenizer, where)
+        check_min_score(min_score)
+        request = Request(k + 1, "vector", Plan(), self._files.tokenizer, where, min_score)
 
         def work(connection: apsw.Connection, snapshot: Snapshot) -> Hits:
             key = documents.keys_of(connection, [name]).get(name)

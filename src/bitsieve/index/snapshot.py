@@ -238,7 +238,9 @@ def load(root: Path, connection: apsw.Connection, last: Snapshot | None) -> Snap
     for number, written, facts, record in rows:
         view = opened.get(number)
         if view is None or view.generation != written:
-            view = open_segment(root, number, written, json.loads(facts), record_of(record), codecs)
+            view = open_segment(
+                root, connection, number, written, json.loads(facts), record_of(record), codecs
+            )
             since.append(written)
         views.append(view)
     deleted = documents.deleted_since(connection, min(since, default=generation))

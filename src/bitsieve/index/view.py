@@ -198,6 +198,7 @@ class SegmentView:
 
 def open_segment(
     root: Path,
+    connection: apsw.Connection,
     number: int,
     generation: int,
     facts: Mapping[str, Any],
@@ -228,12 +229,18 @@ def open_segment(
         generation=generation,
         kind=facts["kind"],
         keys=arrays["keys"],
-        ids=RowIds.stored(arrays),
+        ids=RowIds.stored(arrays) if "id_text" in arrays else _ids_from_catalog(connection, arrays["keys"]),
         places=arrays.get("places"),
         vectors=arrays["vectors"],
         codes=codes,
         stored=stored,
     )
+
+
+def _ids_from_catalog(connection: apsw.Connection, keys: RowArray) -> RowIds:
+    """Of a segment that was written when ids were in the catalog alone; "" of documents that are gone."""
+    there = documents.ids_between(connection, int(keys[0]), int(keys[-1]))
+    return RowIds.of([there.get(key, "") for key in keys.tolist()])
 
 
 def marks_of(stored: StoredArrays, name: str) -> Marks:

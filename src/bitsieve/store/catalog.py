@@ -11,6 +11,7 @@ Connections belong to one thread; each gets its own when it first asks, and anot
 import os
 import secrets
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 import apsw
 
 from ..errors import DamageError, DiskError, FormatError, InputError
+from . import trigrams
 from .connections import Immutable, check_unused, connect, connect_to_read, connect_to_write, prepare
 from .disk import Disk, status_of
 from .facts import fact, generation_of, set_fact
@@ -43,6 +45,8 @@ class Catalog:
         self._closed = False
         self._immutable: Immutable | None = None
         self._identity = ""
+        # Where nobody closes it: what is registered with a connection holds it too, so it would never be let go.
+        weakref.finalize(self, _close_all, self._own).atexit = False
         let_go_at_forks(self)
         noted, identity = last_noted(root)  # first, so that no commit comes between
         status = status_of(self.path)
@@ -174,10 +178,7 @@ class Catalog:
 
     def let_go(self) -> None:
         """Close the connections of all threads, none of which is using one; each gets another when it asks."""
-        for connection, _ in self._own.values():
-            with suppress(apsw.Error):
-                connection.close()
-        self._own = {}
+        _close_all(self._own)
 
     def settle(self) -> None:
         """Sync what a killed writer left in the WAL: it is read as committed, but a power cut could still undo it.
@@ -209,7 +210,8 @@ class Catalog:
         """This thread's, or one that a thread of the same number left when it ended."""
         self._check_open()
         if self._immutable is not None and not self._immutable.still_is():
-            self._own, self._immutable = {}, None
+            self._own.clear()
+            self._immutable = None
         me = threading.get_ident()
         if me not in self._own:
             immutable = None
@@ -220,6 +222,8 @@ class Catalog:
             if self._identity not in ("", fact(connection, "identity")):
                 connection.close()
                 raise self._replaced()
+            if fact(connection, "tokenizer") == "trigram":
+                trigrams.register(connection)
             self._immutable = self._immutable or immutable  # of which other threads may have one
             self._own[me] = connection, threading.RLock()
         return self._own[me]
@@ -227,6 +231,13 @@ class Catalog:
     def _note(self, generation: int) -> None:
         with suppress(DiskError):  # the commit stands without it
             note_generation(self._disk, self.path.parent, generation, self._identity)
+
+
+def _close_all(own: dict[int, tuple[apsw.Connection, threading.RLock]]) -> None:
+    for connection, _ in own.values():
+        with suppress(apsw.Error):
+            connection.close()
+    own.clear()
 
 
 def _stamp_of(connection: apsw.Connection) -> tuple[int, str]:

@@ -83,6 +83,13 @@ def keys_of(connection: apsw.Connection, ids: Sequence[str]) -> dict[str, int]:
     return found
 
 
+def ids_between(connection: apsw.Connection, first: int, last: int) -> dict[int, str]:
+    """The ids of the documents of keys from the first to the last, by key."""
+    select = "SELECT key, id FROM documents WHERE key BETWEEN ? AND ?"
+    rows: Any = connection.execute(select, (first, last))
+    return dict(rows)
+
+
 def by_keys(connection: apsw.Connection, keys: Iterable[int]) -> dict[int, Document]:
     """The documents of keys, those that are there."""
     documents = {}

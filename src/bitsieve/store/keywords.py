@@ -3,6 +3,7 @@
 Source: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009, k1 = 1.2, b = 0.75.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ import apsw
 import apsw.fts5
 
 from ..errors import InputError
+from . import trigrams
 from .filters import to_sql
 
 TOKENIZERS = {
@@ -18,7 +20,7 @@ TOKENIZERS = {
     "trigram": "trigram remove_diacritics 1",
 }
 """By the name a user chooses, in FTS5's words: words as they are; English words by their stem; three characters each,
-for languages without spaces."""
+for languages without spaces (`trigrams`)."""
 
 COMMON = {"unicode61": (0.1, 0.5), "porter": (0.1, 0.5), "trigram": (0.5,)}
 """Shares of the documents. Terms that more than the first of them have are passed over where a query has others, else
@@ -51,7 +53,7 @@ def best_by_keywords(
     Returns: at most k keys and scores (BM25, higher is better), best first, equal scores by key.
     Raises: InputError for an expression that FTS5 does not take.
     """
-    expression = query if syntax else _any_term(connection, tokenizer, query)
+    expression = query if syntax else " OR ".join(_terms(connection, tokenizer, query))
     if not expression:
         return []
     condition, parameters = ("TRUE", []) if where is None else to_sql(where)
@@ -72,22 +74,40 @@ def best_by_keywords(
         ) from None
 
 
-def _any_term(connection: apsw.Connection, tokenizer: str, query: str) -> str:
-    """The terms of a text, each in quotes so that none is taken for an operator, joined by OR."""
+def weights(connection: apsw.Connection, tokenizer: str, query: str, *, syntax: bool) -> dict[str, float]:
+    """How much each term of a query tells of where in a document it is found: the rarer, the more.
+
+    syntax: the query is an expression, which weighs more than all of its words.
+    Returns: by the term as FTS5 takes it.
+    """
+    n = _n_keys(connection)
+    weights = {
+        term: math.log1p(n / max(1, _n_documents(connection, term, SPARED)))
+        for term in _terms(connection, tokenizer, query)
+    }
+    return {query: 1 + sum(weights.values()), **weights} if syntax else weights
+
+
+def _terms(connection: apsw.Connection, tokenizer: str, query: str) -> list[str]:
+    """The terms of a text that are looked for, each in quotes so that none is taken for an operator."""
     # A stemmer would be asked again about what stays of a word, so words are cut by the tokenizer beneath it.
     name, *arguments = TOKENIZERS[tokenizer].removeprefix("porter ").split()
     cut = connection.fts5_tokenizer(name, arguments)
     flags = apsw.FTS5_TOKENIZE_QUERY
     terms: Any = cut(query.encode(), flags, None, include_offsets=False, include_colocated=False)
-    quoted = [f'"{term.replace(chr(34), chr(34) * 2)}"' for term in dict.fromkeys(terms)]
-    return " OR ".join(_telling(connection, quoted, COMMON[tokenizer]))
+    quoted = [_quoted(term) for term in dict.fromkeys(terms)]
+    if tokenizer == "trigram":
+        quoted += [f"{_quoted(word)} *" for word in trigrams.short_words(cut, query)]
+    return _telling(connection, quoted, COMMON[tokenizer])
+
+
+def _quoted(term: str) -> str:
+    return '"' + term.replace('"', '""') + '"'
 
 
 def _telling(connection: apsw.Connection, terms: list[str], shares: Iterable[float]) -> list[str]:
     """The terms that no more documents have than the first of `shares` that leaves any, else all of them."""
-    # Of deleted documents too, so never too few; counting those that are there takes longer than most searches.
-    first_and_last = "SELECT (SELECT max(key) FROM documents) - (SELECT min(key) FROM documents) + 1"
-    n: int = connection.execute(first_and_last).get or 0
+    n = _n_keys(connection)
     for share in shares:
         most = max(int(share * n), SPARED)
         if most >= n:
@@ -95,6 +115,14 @@ def _telling(connection: apsw.Connection, terms: list[str], shares: Iterable[flo
         if rare := [term for term in terms if 0 < _n_documents(connection, term, most + 1) <= most]:
             return rare
     return terms
+
+
+def _n_keys(connection: apsw.Connection) -> int:
+    """How many documents there are, or a few more."""
+    # Of deleted documents too, so never too few; counting those that are there takes longer than most searches.
+    first_and_last = "SELECT (SELECT max(key) FROM documents) - (SELECT min(key) FROM documents) + 1"
+    n: int = connection.execute(first_and_last).get or 0
+    return n
 
 
 def _n_documents(connection: apsw.Connection, term: str, most: int) -> int:

@@ -2,7 +2,8 @@
 
     python tests/index/golden/make.py
 
-An existing folder is never overwritten. After a change of format, raise VERSION.
+An existing folder is never overwritten. After a change of format, name another: after the new version, or where older
+versions of bitsieve read the new format too, after the old one and what is new, as v1-ids is.
 """
 
 import json
@@ -18,7 +19,7 @@ from small_index import D, build_index, vectors_of
 from bitsieve.index import Hits, Index
 
 HERE = Path(__file__).resolve().parent
-VERSION = 1
+FOLDER = "v1-ids"
 QUESTIONS = [
     {"n_candidates": 200},
     {"where": {"even": True}, "n_candidates": 200},
@@ -30,7 +31,7 @@ no part of the format."""
 
 
 def main() -> None:
-    target = HERE / f"v{VERSION}"
+    target = HERE / FOLDER
     if target.exists():
         sys.exit(f"{target} is there already: a golden index is never changed")
     target.mkdir()
