@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from small_index import D, add_passages, given, vectors_of
 
-from bitsieve.index import Index, answering
+from bitsieve.index import Index, bringing
 from bitsieve.index.hits import Hits
 
 TEXT = "lily a a rose a a a a a a a lily a rose a a a a oak oak"
@@ -118,7 +118,7 @@ def test_nothing_is_looked_for_where_no_passage_is_asked_for(
     def never(*_: Any, **__: Any) -> None:
         raise AssertionError("passages were looked for")
 
-    monkeypatch.setattr(answering, "with_places", never)
+    monkeypatch.setattr(bringing, "with_places", never)
     assert len(index.search("oak", mode="keyword", ids_only=True)) == 2
     assert len(index.search(vector=vectors_of(0, 1)[0], k=5)) == 5
     with Index.create(tmp_path / "whole", dimension=D) as whole:

@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from numbers import Real
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -13,18 +12,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..arrays import FloatArray
-from ..errors import DamageError, InputError
-from ..store import documents
-from ..store.documents import Document
+from ..errors import InputError
 from ..store.keywords import best_by_keywords
-from ..store.sqlite_errors import CATALOG
+from .bringing import near_with_ids, with_documents, with_ids
 from .effort import Effort
 from .fusion import fuse
-from .hits import Hit, Hits, Passage, Step
+from .hits import Hits, Step
 from .lost import find_lost
 from .model import VectorSource
-from .passages_by_words import with_places
-from .rows import WHOLE
 from .snapshot import Found, Nearest, Snapshot
 from .view import Plan
 from .watch import Watch
@@ -156,13 +151,15 @@ def answer(
         words = [_by_keywords(connection, request, text, k) for text in texts]
         steps.add("keywords", n_all, sum(map(len, words)))
     if near is not None and words is None and request.ids_only:
-        hits = _ids_and_scores(snapshot, near, request.min_score)
+        hits = near_with_ids(snapshot, near, request.min_score)
     else:
         lists = _lists(snapshot, request, near, words)
         if request.ids_only:
-            hits = _with_ids(snapshot, lists)
+            hits = with_ids(snapshot, lists)
         else:
-            hits = _with_documents(connection, snapshot, request, lists, texts)
+            hits = with_documents(
+                connection, snapshot, lists, texts, request.tokenizer, syntax=request.syntax
+            )
     n_hits = sum(map(len, hits))
     steps.add("documents", n_hits, n_hits)
     answers = [Hits(of_query, snapshot.generation) for of_query in hits]
@@ -208,50 +205,6 @@ def _joined(near: Sequence[Found], words: Sequence[Found], k: int) -> list[Found
         Found(key, score, places.get(key), vector_ranks.get(key), keyword_ranks.get(key))
         for key, score in fused
     ]
-
-
-def _ids_and_scores(snapshot: Snapshot, near: Nearest, least: float | None) -> list[list[Hit]]:
-    """Hits as they are found, since nothing but their ids has to be looked up."""
-    if least is not None:
-        near = near.not_below(least)
-    ids = iter(snapshot.ids_of_rows(near.rows[near.rows >= 0]))
-    # The ids end where the hits of the last query do, so each query takes as many as it has scores.
-    return [list(map(Hit, islice(ids, len(scores)), scores)) for _, scores in near.each()]
-
-
-def _with_ids(snapshot: Snapshot, lists: Sequence[Sequence[Found]]) -> list[list[Hit]]:
-    ids = iter(snapshot.ids_of([one.key for found in lists for one in found]))
-    return [[Hit(next(ids), score, None, None, *ranks) for _, score, _, *ranks in found] for found in lists]
-
-
-def _with_documents(
-    connection: apsw.Connection,
-    snapshot: Snapshot,
-    request: Request,
-    lists: Sequence[Sequence[Found]],
-    texts: Sequence[str] | None,
-) -> list[list[Hit]]:
-    keys = {one.key for found in lists for one in found}
-    of_keys = documents.by_keys(connection, sorted(keys))  # in the order in which they lie on the disk
-    if len(of_keys) < len(keys):
-        raise DamageError(f"{CATALOG} has not all documents that the segments have: restore it from a backup")
-    if texts is not None and snapshot.is_cut:
-        lists = with_places(
-            connection, snapshot, lists, texts, of_keys, request.tokenizer, syntax=request.syntax
-        )
-    return [[_hit(of_keys[one.key], one) for one in found] for found in lists]
-
-
-def _hit(document: Document, found: Found) -> Hit:
-    _, score, place, vector_rank, keyword_rank = found
-    return Hit(document.id, score, document, _passage(document, place), vector_rank, keyword_rank)
-
-
-def _passage(document: Document, place: tuple[int, int] | None) -> Passage | None:
-    if place is None or place[1] == WHOLE or document.text is None:
-        return None
-    start, stop = place
-    return Passage(start, stop, document.text[start:stop])
 
 
 def mean_direction(vectors: FloatArray) -> FloatArray:

@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..store import documents
 from ..store.disk import Disk
 from ..store.documents import Document
-from ..store.where import matches_all, parse_where
+from ..store.filters import matches_all
 from .backup import backup
 from .given import check_documents, check_id, check_ids
 from .inspection import Finding, Stats, stats_of, verify
@@ -139,7 +139,7 @@ class Index(Recalls):
         """
         if (ids is None) == (where is None):
             raise InputError("delete takes ids or a where, one of them")
-        if where is not None and matches_all(parse_where(where)):
+        if where is not None and matches_all(where):
             raise InputError(
                 f"where={where!r} matches every document: say which to delete, or make a new index"
             )

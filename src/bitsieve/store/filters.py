@@ -95,6 +95,24 @@ def to_sql(where: Mapping[str, Any], column: str = "metadata") -> tuple[str, lis
     return "".join(piece if isinstance(piece, str) else "?" for piece in sql), parameters
 
 
+def matches_all(where: Mapping[str, Any]) -> bool:
+    """Whether every document matches, whatever it holds: as {} says, or {"$and": [{}]}. Raises: as `to_sql`."""
+    return _constant(parse_where(where)) is True
+
+
+def _constant(where: Where) -> bool | None:
+    """What holds for every document, None where that is the document's matter."""
+    match where:
+        case Group(operator, parts):
+            decisive = operator == "$or"
+            of_parts = [_constant(part) for part in parts]
+            return decisive if decisive in of_parts else None if None in of_parts else not decisive
+        case Not(part):
+            of_part = _constant(part)
+            return None if of_part is None else not of_part
+    return None
+
+
 def _n_conditions(where: Where) -> int:
     """How many are joined; a group of none counts too, since TRUE and FALSE do."""
     match where:

@@ -56,24 +56,6 @@ def parse_where(where: Mapping[str, Any]) -> Where:
     return _conditions(where, "where", 1)
 
 
-def matches_all(where: Where) -> bool:
-    """Whether every document matches, whatever it holds: as {} says, or {"$and": [{}]}."""
-    return _constant(where) is True
-
-
-def _constant(where: Where) -> bool | None:
-    """What holds for every document, None where that is the document's matter."""
-    match where:
-        case Group(operator, parts):
-            decisive = operator == "$or"
-            of_parts = [_constant(part) for part in parts]
-            return decisive if decisive in of_parts else None if None in of_parts else not decisive
-        case Not(part):
-            of_part = _constant(part)
-            return None if of_part is None else not of_part
-    return None
-
-
 def is_scalar(value: Any) -> bool:
     """Whether this is a number or a string: what has an order, and is one value in SQL too."""
     return isinstance(value, int | float | str) and not isinstance(value, bool)
