@@ -402,3 +402,10 @@ def test_a_second_writer_is_told_who_the_first_is(bitsieve: Run, notes: Path) ->
         done = bitsieve("delete", "notes.sieve", "rivers", fails=1)
         assert f"process {os.getpid()}" in done.stderr
         assert as_json(bitsieve, "search", "notes.sieve", "sand", "-k", "1")["hits"][0]["id"] == "rivers"
+
+
+def test_a_wrong_number_of_threads_makes_no_index(bitsieve: Run, tmp_path: Path) -> None:
+    (tmp_path / "own.txt").write_text("one text\n", encoding="utf-8")
+    done = bitsieve("index", "own.txt", "-o", "x.sieve", "--threads", "0", fails=2)
+    assert "--threads" in done.stderr
+    assert not (tmp_path / "x.sieve").exists()

@@ -158,6 +158,16 @@ class TestJsonLines:
         assert corpus.n_skipped == 1
         assert "line 3" in corpus.skipped_reasons[0]
 
+    def test_metadata_that_no_index_takes_is_a_broken_line(self, tmp_path: Path) -> None:
+        path = tmp_path / "own.jsonl"
+        deep = "[" * 101 + "]" * 101
+        path.write_text('{"text": "t", "deep": ' + deep + '}\n{"text": "good", "deep": []}\n')
+        with pytest.raises(CorpusError, match=r"line 1: its metadata nests deeper than 100 levels"):
+            load_corpus(path, metadata=None)
+        corpus = load_corpus(path, metadata=None, skip_bad=True)
+        assert (corpus.texts, corpus.metadata, corpus.n_skipped) == (["good"], [{"deep": []}], 1)
+        assert len(load_corpus(path)) == 2  # nobody asked for it
+
     def test_the_first_reasons_are_kept_and_all_counted(self, tmp_path: Path) -> None:
         path = tmp_path / "own.jsonl"
         path.write_text("no\n" * 25 + '{"text": "t"}')

@@ -190,7 +190,16 @@ def test_explain_tells_what_was_done(index: Index) -> None:
         ({"texts": ["x"], "vectors": unit_vectors(1, 16)}, ModelMismatchError, "d=16, the index holds d=32"),
         ({"texts": ["x"], "vectors": 2 * unit_vectors(1)}, InputError, "L2 norm 1"),
         ({"texts": ["x"], "vectors": unit_vectors(1), "chunk": True}, InputError, "chunk cuts texts"),
-        ({"texts": ["x"], "chunk": "yes"}, InputError, "chunk must be True, False or a bitsieve.Chunking"),
+        (
+            {"texts": ["x", "y"], "ids": {"a", "b"}},
+            InputError,
+            "ids are a set, which has no order: pass a list",
+        ),
+        (
+            {"texts": ["x"], "chunk": "yes"},
+            InputError,
+            "chunk must be True, False or a bitsieve.encoder.Chunking",
+        ),
         ({"texts": ["x"], "progress": True}, InputError, "progress must be a function that is called"),
         ({}, InputError, "nothing to add"),
     ],

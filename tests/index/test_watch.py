@@ -1,6 +1,8 @@
 """A watch beside searches, writers and forks: it never holds them up, and nothing ends it but its end."""
 
 import os
+import subprocess
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
@@ -127,3 +129,27 @@ def test_a_watch_that_was_stopped_takes_nothing_and_is_waited_for_by_nobody(inde
     index.search_batch(vectors=QUERIES)
     watching.wait()
     assert watching.days() == []
+
+
+NEVER_CLOSED = """
+import sys
+import numpy as np
+from bitsieve import Index
+
+vectors = np.random.default_rng(0).standard_normal((5000, 64)).astype(np.float32)
+vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+with Index.create(sys.argv[1], dimension=64) as index:
+    index.add(vectors=vectors)
+index = Index.open(sys.argv[1])
+index.watch(1.0)
+for vector in vectors[:50]:
+    index.search(vector=vector)
+print(index.stats().kinds)
+"""
+
+
+def test_a_process_ends_in_good_order_while_a_search_is_compared(tmp_path: Path) -> None:
+    for number in range(3):
+        command = [sys.executable, "-c", NEVER_CLOSED, str(tmp_path / f"{number}")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "('flat',)\n", "")

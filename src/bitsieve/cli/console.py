@@ -32,10 +32,21 @@ def make_console() -> "Console":
     return Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False, soft_wrap=False)
 
 
+COMMANDS = dict.fromkeys(
+    [*({*range(0x20), *range(0x7F, 0xA0)} - {0x09, 0x0A}), *range(0x202A, 0x202F), *range(0x2066, 0x206A)],
+    "\N{REPLACEMENT CHARACTER}",
+)
+"""Control characters but tab and newline, and those that change the direction of writing."""
+
+
 def print_plain(console: "Console", text: str, style: str = "", **options: Any) -> None:
-    """Print what users wrote as it is: nothing in it is markup, and only a terminal breaks lines, between words."""
-    shown = {"markup": False, "emoji": False, "soft_wrap": not sys.stdout.isatty(), **options}
-    console.print(text, style=style, **shown)
+    """Print what users wrote as it is: nothing in it is markup, and only a terminal breaks lines, between words.
+
+    A terminal is shown � for each character that would command it, or turn around what is beside it.
+    """
+    is_terminal = sys.stdout.isatty()
+    shown = {"markup": False, "emoji": False, "soft_wrap": not is_terminal, **options}
+    console.print(text.translate(COMMANDS) if is_terminal else text, style=style, **shown)
 
 
 def print_json(value: Any) -> None:

@@ -104,7 +104,7 @@ def fill(opened: "Index", corpus: "Corpus", if_exists: IfExists, *, chunk: bool,
 
     said = [f"{len(rows):,} added"]
     if n_same:
-        said.append(f"{n_same:,} were there already")
+        said.append(f"{n_same:,} were there already" + (", cut or whole as they were" if chunk else ""))
     if changed and if_exists is IfExists.replace:
         said.append(f"{len(changed):,} of those added replace others")
     elif changed:
@@ -119,7 +119,7 @@ def fill(opened: "Index", corpus: "Corpus", if_exists: IfExists, *, chunk: bool,
     if n_cut:
         typer.echo(
             f"longer than {opened.encoder.model.max_tokens} tokens: {n_cut:,}. They are found by what they begin with "
-            "alone; --chunk cuts such texts into passages: make another index with it"
+            "alone; --chunk cuts such texts into passages: delete them and add them with it, or make another index"
         )
 
 
@@ -152,14 +152,13 @@ def write_index(path: Path, corpus: "Corpus", encoder: "Encoder", vectors: "Floa
 
 def _put(opened: "Index", corpus: "Corpus", rows: list[int], *, chunk: bool, threads: int | None) -> int:
     """Write rows of the corpus, a commit every `COMMIT_TEXTS`. Returns: how many texts were cut by the model."""
-    from ..arrays import check_count
     from ..encoder import TruncationWarning
     from .console import encode_progress, waiting
 
     with waiting("loading the model"):
         encoder = opened.encoder
     if threads is not None:
-        encoder.threads = check_count(threads, "threads")
+        encoder.threads = threads
     n_cut = 0
     with encode_progress(f"indexing, {encoder.model.name.rsplit('/', 1)[-1]}") as progress:
         for start in range(0, len(rows), COMMIT_TEXTS):

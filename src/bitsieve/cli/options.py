@@ -54,7 +54,7 @@ SkipBad = Annotated[
 ModelDir = Annotated[
     Path | None, typer.Option(help="A folder that holds model folders (default: BITSIEVE_MODEL_DIR).")
 ]
-Threads = Annotated[int | None, typer.Option(help="Threads (default: all CPUs).", show_default=False)]
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads (default: all CPUs).", show_default=False)]
 
 
 def _json_object(text: str) -> Any:

@@ -1,7 +1,7 @@
 """Checks of the documents that a user gives. All of a batch is checked before anything of it is written."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any
@@ -46,6 +46,8 @@ def check_documents(texts: Any, ids: Any, metadata: Any, n_vectors: int | None) 
 
 def check_ids(ids: Any, n: int | None = None, *, unique: bool = True) -> list[str]:
     """Return ids as strings, or raise InputError; DuplicateIdError when one is there twice and may not be."""
+    if n is not None and isinstance(ids, Set):
+        raise InputError("ids are a set, which has no order: pass a list, an id for each document")
     checked = [check_id(item, place) for place, item in enumerate(_list(ids, "ids", "[id]"))]
     if n is not None and len(checked) != n:
         raise InputError(f"ids are {len(checked)} for {n} documents: give one for each")
@@ -107,23 +109,24 @@ def _check_metadata(metadata: Any, n: int) -> list[str] | None:
     items = _list(metadata, "metadata", "[{…}]")
     if len(items) != n:
         raise InputError(f"metadata are {len(items)} for {n} documents: give a dict for each")
-    return [_json_object(item, place) for place, item in enumerate(items)]
+    return [json_object(item, f"metadata {place}") for place, item in enumerate(items)]
 
 
-def _json_object(item: Any, place: int) -> str:
+def json_object(item: Any, what: str) -> str:
+    """Return a document's metadata as JSON, or raise InputError. what: its name in the message."""
     if item is None:
         return "{}"
     if not isinstance(item, Mapping):
-        raise InputError(f"metadata {place} is {type(item).__name__}, expected a dict: {item!r:.60}")
+        raise InputError(f"{what} is {type(item).__name__}, expected a dict: {item!r:.60}")
     metadata = dict(item)
-    _check_nested(metadata, f"metadata {place}")
+    _check_nested(metadata, what)
     try:
         text = _TO_JSON.encode(metadata)
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"metadata {place} is not JSON ({error}): use None, bool, int, finite float, str, list, dict"
+            f"{what} is not JSON ({error}): use None, bool, int, finite float, str, list, dict"
         ) from None
-    return _encodable(text, f"metadata {place}")
+    return _encodable(text, what)
 
 
 def _check_nested(value: Any, what: str, depth: int = 1) -> None:

@@ -204,5 +204,5 @@ def check_chunking(chunk: "bool | Chunking") -> "Chunking | None":
     from ..encoder import Chunking
 
     if chunk is not True and not isinstance(chunk, Chunking):
-        raise InputError(f"chunk must be True, False or a bitsieve.Chunking, got {chunk!r}")
+        raise InputError(f"chunk must be True, False or a bitsieve.encoder.Chunking, got {chunk!r}")
     return Chunking() if chunk is True else chunk

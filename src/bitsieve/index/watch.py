@@ -1,5 +1,6 @@
 """Watching recall as it is used: some live searches are answered exactly too, in the background, and compared."""
 
+import atexit
 import os
 import queue
 import random
@@ -80,6 +81,7 @@ class Watch:
         self._pid, self._stopped, self._ended = os.getpid(), False, False
         self._thread = threading.Thread(target=self._work, name="bitsieve-watch", daemon=True)
         self._thread.start()
+        atexit.register(self._leave)
 
     def offer(
         self,
@@ -123,12 +125,22 @@ class Watch:
         if not stopped:
             self._samples.put(None)
         self._thread.join()
+        atexit.unregister(self._leave)
 
     def __enter__(self) -> "Watch":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def _leave(self) -> None:
+        """End with the process, which aborts when Python is gone and the thread comes back to it from C++."""
+        if self._is_here():
+            with suppress(queue.Empty):
+                while True:
+                    self._samples.get_nowait()
+                    self._samples.task_done()
+            self.stop()
 
     def _is_here(self) -> bool:
         """Whether this process has the thread: a fork has not, and may find locks held by threads it has not either."""

@@ -126,6 +126,7 @@ class Catalog:
             if connection.in_transaction:
                 yield connection
                 return
+            self.check_place()
             immutable = self._immutable
             try:  # from here, since an interruption may come between a statement and what follows it
                 connection.execute("BEGIN")
@@ -158,10 +159,13 @@ class Catalog:
         self._note(generation)
 
     def check_place(self) -> None:
-        """Raise unless the path leads to what was opened: there arrays are written and swept away."""
-        status = status_of(self.path)
-        if status is None:
-            raise DamageError(f"{self.path} is no longer there: open the index where it is now")
+        """Raise unless the path leads to what was opened: there arrays are, and commits that a reader waits for."""
+        try:  # without more around it, since every search waits for this
+            status = self.path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            raise DamageError(f"{self.path} is no longer there: open the index where it is now") from None
+        except OSError:
+            status = self._opened  # what uses the file will say what the system says
         if not os.path.samestat(status, self._opened):
             raise self._replaced()
 

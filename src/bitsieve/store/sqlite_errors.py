@@ -1,6 +1,7 @@
 """SQLite's errors in bitsieve's words."""
 
 import errno
+import os
 from pathlib import Path
 
 import apsw
@@ -44,7 +45,8 @@ def _explain(error: OSError | apsw.Error, path: Path) -> None:
         if getattr(error, "extendedresult", 0) in (apsw.SQLITE_IOERR_DATA, apsw.SQLITE_IOERR_SHORT_READ):
             raise damaged from error
         with explained("use", path):
-            raise OSError(number, str(error)) from error
+            said = str(error)  # SQLite may have forgotten what the system said
+            raise OSError(number, os.strerror(number) if said == "not an error" else said) from error
     if isinstance(error, OSError):
         with explained("use", path):
             raise error

@@ -8,7 +8,8 @@ from datetime import date, time
 from pathlib import Path
 from typing import Any
 
-from ...errors import CorpusError
+from ...errors import CorpusError, InputError
+from ...index.given import json_object
 from .parquet import UNDECODABLE
 
 TITLE_CHARACTERS = 60
@@ -88,10 +89,18 @@ class Fields:
     def rest(self, record: Mapping[str, Any]) -> dict[str, Any] | None:
         """The metadata of a record, or None where none are wanted.
 
-        Raises: RecordError for a value that is not JSON.
+        Raises: RecordError for a value that is not JSON, or that no index takes.
         """
         if self.metadata == ():
             return None
+        kept = self._rest(record)
+        try:
+            json_object(kept, "its metadata")
+        except InputError as error:
+            raise RecordError(str(error)) from None
+        return kept
+
+    def _rest(self, record: Mapping[str, Any]) -> dict[str, Any]:
         if self.metadata is None:
             used = (self.text, self.id or "id")
             return {name: _as_json(value, name) for name, value in record.items() if name not in used}
