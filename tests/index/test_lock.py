@@ -49,7 +49,7 @@ def test_a_second_writer_in_another_process_is_told_who_is_first(root: Path) -> 
     with Index.open(root, write=True):
         message = in_child(lambda: refusal(root))
     assert f"{root} is being written to by process {os.getpid()} on" in message
-    assert "open it read-only (the default), or wait" in message
+    assert "wait until that writer is closed; to search it" in message
 
 
 def test_a_process_started_anew_is_refused_too(root: Path) -> None:

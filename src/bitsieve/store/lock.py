@@ -58,8 +58,8 @@ class WriterLock:
             _try_lock(self._descriptor)
         except (BlockingIOError, PermissionError) as error:  # the latter on Windows
             raise IndexLockedError(
-                f"{root} is being written to by {_holder(self._descriptor)}: open it read-only (the default), or wait "
-                "until that writer is closed"
+                f"{root} is being written to by {_holder(self._descriptor)}: wait until that writer is "
+                "closed; to search it needs nobody's leave (Index.open without write=True)"
             ) from error
 
     def _sign(self) -> None:
