@@ -126,6 +126,9 @@ def test_similar_finds_the_nearest_in_order_and_leaves_itself_out(index: Index) 
     assert len(expected) == 2
     assert index.similar("monet", k=5) == expected
     assert index.similar("monet", k=1) == expected[:1]
+    assert [hit[:3] for hit in index.similar("monet", ids_only=True)] == [
+        (*hit[:2], None) for hit in expected
+    ]
     assert index.similar("monet", min_score=expected[0].score) == expected[:1]
     assert index.similar("monet", where={"year": {"$exists": True}}) == [
         hit for hit in expected if "year" in hit.metadata

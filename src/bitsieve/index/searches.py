@@ -186,15 +186,16 @@ class Searches(OpenIndex):
         *,
         where: Mapping[str, Any] | None = None,
         min_score: float | None = None,
+        ids_only: bool = False,
     ) -> Hits:
         """The documents nearest to one of the index, without itself; of several passages, to their mean direction.
 
-        where, min_score: as in `search`. Raises: InputError when there is no such document.
+        where, min_score, ids_only: as in `search`. Raises: InputError when there is no such document.
         """
         k = check_count(k, "k")
         name = check_id(id)
         check_min_score(min_score)
-        request = Request(k + 1, "vector", Plan(), self._files.tokenizer, where, min_score)
+        request = Request(k + 1, "vector", Plan(), self._files.tokenizer, where, min_score, ids_only=ids_only)
 
         def work(connection: apsw.Connection, snapshot: Snapshot) -> Hits:
             key = documents.keys_of(connection, [name]).get(name)
