@@ -78,7 +78,7 @@ crash: .venv/native ## kill writers 3,000 times, cut the power at every write, f
 bench-readers: .venv/dev ## do eight readers see whole generations, and wait for nobody, while a writer commits 1,000 times?
 	$(BIN)/python benchmarks/readers.py --save
 
-damage: .venv/native ## damage every byte of a small index, one at a time (forty minutes on two cores)
+damage: .venv/native ## damage every byte of a small index, one at a time (one to two hours)
 	$(BIN)/python benchmarks/damage.py --save
 
 clean: ## remove what the targets above made here

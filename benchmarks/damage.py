@@ -1,6 +1,6 @@
 """Damage every byte of a small index, one at a time, and see what comes of it.
 
-    .venv/bin/python benchmarks/damage.py                    a bit of every byte: forty minutes on two cores
+    .venv/bin/python benchmarks/damage.py                    a bit of every byte: one to two hours
     .venv/bin/python benchmarks/damage.py --share 0.01       of one byte in a hundred
     .venv/bin/python benchmarks/damage.py --save
 

@@ -96,6 +96,28 @@ def index_table() -> str:
     return table(head, rows)
 
 
+def cascade_table() -> str:
+    """A search of an index on disk beside the same search in memory, of docs/index.md."""
+    ratios = load("index-1000000.json")["systems"]["bitsieve"]["cascade"]["ratios"]
+    rows = [
+        (f"{asked}, {brought}", *(f"{ratio:.2f}" for ratio in ratios[way][kind].values()))
+        for kind, asked in (("single", "one query"), ("batch", "a batch"))
+        for way, brought in (("ids", "ids"), ("index", "documents"))
+    ]
+    return table(("times a bare `Cascade`, at recall", *ratios["ids"]["single"]), rows)
+
+
+def hardships() -> tuple[str, ...]:
+    """What an index went through, in the words of docs/index.md."""
+    kills, cuts, damage = load("crash.json"), load("power-cuts.json"), load("damage.json")
+    return (
+        f"({kills['kills']:,} kills)",
+        f"({cuts['power_cuts']:,} states of a disk",
+        f"({cuts['faults'] + cuts['interruptions']:,} times)",
+        f"({damage['damages']:,} damages). None",
+    )
+
+
 def _quickest(points: list[dict[str, Any]], target: float) -> dict[str, Any]:
     """Of the settings that reach a recall the quickest, or else the one of the highest recall."""
     there = [point for point in points if point["recall"] >= target]
